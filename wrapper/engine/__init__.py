@@ -1,1 +1,2 @@
-"""The engine's side: Docker and Podman by their command line. Knows no BOINC client and no state of the job."""
+"""The engine's side: Docker and Podman by their command line. Knows no client and no job's state.
+"""

@@ -1,8 +1,9 @@
 """What a host can do, whatever it is: run an argument vector, read a small file, watch a process.
 
-An engine is built on a host and never calls ``subprocess`` itself, so the same engine code runs here, inside a WSL
-distro and in a virtual machine. Nothing in this module waits, except :meth:`Host.run`, which is for callers that have
-nothing else to do (tests, tools for people); the wrapper's loop starts an order and polls what is running.
+An engine is built on a host and never calls ``subprocess`` itself, so the same engine code runs
+here, inside a WSL distro and in a virtual machine. Nothing in this module waits, except
+:meth:`Host.run`, which is for callers that have nothing else to do (tests, tools for people); the
+wrapper's loop starts an order and polls what is running.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Protocol, TypeVar
 class Order:
     """A command to be carried out on a host.
 
-    ``words`` is the argument vector, never a shell's line. ``limit`` is how long it may take, in seconds; it is ended
-    then. ``environment`` is added to the host's own; secrets belong there, never in ``words``. ``head`` and ``tail``
-    bound what is kept of its output and of its errors, in bytes each: the first ``head`` and the last ``tail``.
-    ``changes`` tells whether it changes anything at the engine: what only looks can be ended at once without harm.
-    ``build`` marks work of minutes that may be ended and begun again (build, pull).
+    ``words`` is the argument vector, never a shell's line. ``limit`` is how long it may take, in
+    seconds; it is ended then. ``environment`` is added to the host's own; secrets belong there,
+    never in ``words``. ``head`` and ``tail`` bound what is kept of its output and of its errors, in
+    bytes each: the first ``head`` and the last ``tail``. ``changes`` tells whether it changes
+    anything at the engine: what only looks can be ended at once without harm. ``build`` marks work
+    of minutes that may be ended and begun again (build, pull).
     """
 
     words: tuple[str, ...]
@@ -36,9 +38,10 @@ class Order:
 class Reply:
     """How an order ended.
 
-    ``status`` is the exit status (negative: ended by that signal), or None when there is none: the command could not
-    be started, or was ended by its limit; ``trouble`` says so in words then. ``out`` and ``err`` are what was kept of
-    the two streams; ``left_out`` is how many bytes of ``out`` were not kept, and lies between head and tail.
+    ``status`` is the exit status (negative: ended by that signal), or None when there is none: the
+    command could not be started, or was ended by its limit; ``trouble`` says so in words then.
+    ``out`` and ``err`` are what was kept of the two streams; ``left_out`` is how many bytes of
+    ``out`` were not kept, and lies between head and tail.
     """
 
     status: int | None
@@ -54,7 +57,7 @@ class Reply:
 
     @property
     def words(self) -> str:
-        """What was said back, for a person: the errors, else the output, else the trouble; at most 2,000 characters."""
+        """What was said back, for a person, in at most 2,000 characters: errors, else output."""
         said = (self.err.strip() or self.out.strip()).decode("utf-8", "replace")
         text = "\n".join(part for part in (self.trouble, said) if part)
         if not text:
@@ -72,7 +75,7 @@ class Running(Protocol):
         """End it and all it started, at once; :meth:`poll` has a reply soon after."""
 
     def handles(self) -> tuple[int, ...]:
-        """Descriptors that become readable when there is something to poll; empty where a host has none."""
+        """Descriptors that become readable when there is something to poll; may be none."""
 
 
 class Watch(Protocol):
@@ -104,7 +107,7 @@ class Host(Protocol):
         """The WSL distro, where there is one."""
 
     def start(self, order: Order) -> Running:
-        """Start an order. A command that cannot be started is told by its reply, never by an exception."""
+        """Start an order. That it cannot be started is told by its reply, never by an exception."""
 
     def run(self, order: Order) -> Reply:
         """Start an order and wait for its reply."""
@@ -117,10 +120,10 @@ class Host(Protocol):
         """
 
     def write(self, path: str, content: bytes) -> bool:
-        """Write into a file that exists already (a control file of a cgroup); False if that failed."""
+        """Write into a file that exists (a control file of a cgroup); False if that failed."""
 
     def watch(self, pid: int) -> Watch | None:
-        """Watch a process of this host; None where that cannot be done (or there is no such process)."""
+        """Watch a process of this host; None where there is none or it cannot be watched."""
 
     def boot_id(self) -> str:
         """Which boot of the host this is; empty where nobody can say."""
@@ -135,7 +138,7 @@ Asking = Generator[Order, Reply, T]
 
 
 def carry_out(host: Host, asking: Asking[T]) -> T:
-    """Have a whole conversation on a host, waiting for each reply. For tests and for tools, not for the loop."""
+    """Have a whole conversation on a host, waiting for each reply. Not for the wrapper's loop."""
     try:
         order = next(asking)
         while True:
