@@ -1,0 +1,59 @@
+# What this project can do on a machine. `make test` is all of it: it sets up what is missing, then checks and tests.
+# As root (or with sudo) on Debian or Ubuntu the packages are installed too; elsewhere it says what is missing and goes on.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The distribution's own Python where it is new enough: user boinc must be able to run it, and cannot enter root's home.
+SYSTEM_PYTHON := $(shell .ci/python)
+WHERE := $(shell printf '%s' '$(CURDIR)' | sha256sum | cut -c1-12)
+VENV ?= /var/tmp/boinc-docker-wrapper-$(shell id -u)/$(WHERE)/venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.set-up-$(shell sha256sum < pyproject.toml | cut -c1-12)
+PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
+ENGINE ?=
+REFERENCE ?=
+SCALE ?=
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup packages lint unit test demo bench app clean
+
+help:  ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: packages $(STAMP)  ## packages (as root, with apt) and the virtual environment
+
+packages:
+	@.ci/packages
+
+$(STAMP):
+	@test -n '$(SYSTEM_PYTHON)' || { echo 'no Python 3.10 or newer here' >&2; exit 1; }
+	@mkdir -p '$(dir $(VENV))'
+	$(SYSTEM_PYTHON) -m venv --clear '$(VENV)'
+	.ci/requirements '$(PYTHON)' | xargs -d '\n' '$(VENV)/bin/pip' install --quiet --disable-pip-version-check
+	@touch '$@'
+
+lint: $(STAMP)  ## ruff, and mypy for Linux, Windows and macOS
+	$(PYTHON) -m ruff check .
+	for platform in linux win32 darwin; do $(PYTHON) -m mypy --platform $$platform; done
+
+unit: $(STAMP)  ## tests that need neither an engine nor a client
+	$(PYTEST) -n 2 --dist loadgroup -m 'not engine and not client' tests
+
+test: setup lint  ## everything: packages, environment, lint and all tests
+	$(PYTEST) -n 2 --dist loadgroup tests
+
+demo: $(STAMP)  ## one job under the real BOINC client; ENGINE=docker or podman chooses
+	ENGINE='$(ENGINE)' $(PYTHON) -m tests.lab.demo
+
+bench: $(STAMP)  ## measure; REFERENCE= another wrapper's program, SCALE= how many jobs
+	REFERENCE='$(REFERENCE)' SCALE='$(SCALE)' $(PYTHON) -m tests.benchmarks
+
+app: $(STAMP)  ## a folder that can be handed to a project as an app version
+	$(PYTHON) -m tests.lab.app
+
+clean:  ## take away what make has made
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf '/var/tmp/boinc-docker-wrapper-$(shell id -u)/$(WHERE)'
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
