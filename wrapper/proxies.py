@@ -14,8 +14,18 @@ from urllib.parse import quote
 
 
 class ProxyInfo(Protocol):
-    """The fields of ``proxy_info`` in init_data.xml; empty or 0 where there is none."""
+    """The fields of ``proxy_info`` in init_data.xml; empty, 0 or False where there is none.
 
+    The client remembers, and writes, the servers and passwords of a proxy that was switched off;
+    only ``use_http_proxy``, ``use_http_auth`` and ``use_socks_proxy`` say what is in use.
+    """
+
+    @property
+    def use_http_proxy(self) -> bool: ...
+    @property
+    def use_http_auth(self) -> bool: ...
+    @property
+    def use_socks_proxy(self) -> bool: ...
     @property
     def http_server_name(self) -> str: ...
     @property
@@ -45,11 +55,7 @@ def proxy_environment(proxy: ProxyInfo) -> dict[str, str]:
     SOCKS proxy. ``all_proxy`` names the SOCKS proxy where there is one. ``socks5h`` leaves names to
     be looked up by the proxy.
     """
-    http = _url("http", proxy.http_server_name, proxy.http_server_port,
-                proxy.http_user_name, proxy.http_user_passwd)
-    socks = _url("socks5h" if proxy.socks5_remote_dns else "socks5",
-                 proxy.socks_server_name, proxy.socks_server_port,
-                 proxy.socks5_user_name, proxy.socks5_user_passwd)
+    http, socks = _http_url(proxy), _socks_url(proxy)
     web = http or socks
     if not web:
         return {}
@@ -63,6 +69,21 @@ def proxy_secrets(proxy: ProxyInfo) -> tuple[str, ...]:
     passwords = (proxy.http_user_passwd, proxy.socks5_user_passwd)
     forms = (form for password in passwords if password for form in (password, _encoded(password)))
     return tuple(dict.fromkeys(forms))
+
+
+def _http_url(proxy: ProxyInfo) -> str:
+    if not proxy.use_http_proxy:
+        return ""
+    who = (proxy.http_user_name, proxy.http_user_passwd) if proxy.use_http_auth else ("", "")
+    return _url("http", proxy.http_server_name, proxy.http_server_port, *who)
+
+
+def _socks_url(proxy: ProxyInfo) -> str:
+    if not proxy.use_socks_proxy:
+        return ""
+    scheme = "socks5h" if proxy.socks5_remote_dns else "socks5"
+    return _url(scheme, proxy.socks_server_name, proxy.socks_server_port,
+                proxy.socks5_user_name, proxy.socks5_user_passwd)
 
 
 def _url(scheme: str, server: str, port: int, user: str, password: str) -> str:

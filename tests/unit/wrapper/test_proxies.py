@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -24,6 +24,9 @@ class Proxy:
     socks5_user_passwd: str = ""
     socks5_remote_dns: bool = False
     no_proxy: str = ""
+    use_http_proxy: bool = True
+    use_http_auth: bool = True
+    use_socks_proxy: bool = True
 
 
 def test_no_proxy_gives_no_variable() -> None:
@@ -54,6 +57,18 @@ def test_with_both_proxies_the_web_goes_through_the_http_proxy() -> None:
         Proxy("h.example", 80, socks_server_name="s.example", socks_server_port=1080))
     assert environment["HTTPS_PROXY"] == "http://h.example:80"
     assert environment["ALL_PROXY"] == "socks5://s.example:1080"
+
+
+def test_a_proxy_that_was_switched_off_is_not_used_though_the_client_remembers_it() -> None:
+    proxy = Proxy("h", 80, "u", "p", "s", 1080, "v", "q", use_http_proxy=False, use_socks_proxy=False)
+    assert proxy_environment(proxy) == {}
+    only_socks = replace(proxy, use_socks_proxy=True)
+    assert proxy_environment(only_socks)["http_proxy"] == "socks5://v:q@s:1080"
+
+
+def test_a_user_that_is_not_to_log_in_is_not_named() -> None:
+    proxy = Proxy("h", 80, "u", "p", use_http_auth=False)
+    assert proxy_environment(proxy)["http_proxy"] == "http://h:80"
 
 
 @pytest.mark.parametrize("server", ["2001:db8::1", "[2001:db8::1]", " 2001:db8::1 "])
