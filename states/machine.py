@@ -1,0 +1,196 @@
+"""The job as a machine: an event comes, the next record is written, and only then the job is in
+the next state.
+
+A small typed face over `transitions`, whose table comes from `states.table`. It decides what an
+event means for the record's other fields (`consequences`), and knows neither where a record is
+written nor what time it is: both are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from transitions import EventData, Machine, MachineError
+
+from states.record import Change, Container, Record, rfc3339
+from states.table import TABLE, Event, Outcome, Refused, State
+
+HISTORY_KEPT = 50
+HISTORY_FIRST = 5
+NOTE_LIMIT = 500
+"""Characters of a note that are kept in the history."""
+ERROR_LIMIT = 8000
+"""Characters of ``error`` that are kept."""
+
+_FRESH_RUN: dict[str, Any] = {
+    "run_started": None,
+    "exit_code": None,
+    "held": False,
+    "engine_away": False,
+    "graphics_port": None,
+    "web": None,
+}
+
+
+_RESERVED = frozenset({"schema_version", "state", "job", "history", "created_at", "updated_at"})
+
+
+class _Place:
+    """The model that `transitions` attaches its names to, so that no public class gets them."""
+
+    state: State
+
+
+class JobMachine:
+    """A job, its record, and the only way to change either.
+
+    Args:
+        record: where to go on from; no step is run by that.
+        save: writes a record to disk. Whatever it raises comes out of :meth:`fire` and
+            :meth:`note`, and leaves state and record as they were.
+        now: the time of day, with its time zone.
+    """
+
+    def __init__(
+        self, record: Record, save: Callable[[Record], None], now: Callable[[], datetime]
+    ) -> None:
+        self._record = record
+        self._save = save
+        self._now = now
+        self._place = _Place()
+        self._machine = Machine(
+            model=self._place,
+            states=State,
+            initial=record.state,
+            transitions=[
+                {"trigger": row.event.value, "source": row.source, "dest": row.target}
+                for row in TABLE
+            ],
+            auto_transitions=False,
+            send_event=True,
+            before_state_change=self._write,
+        )
+
+    @property
+    def state(self) -> State:
+        """Where the job stands: what is on disk."""
+        return self._place.state
+
+    @property
+    def record(self) -> Record:
+        """The record that was last saved."""
+        return self._record
+
+    def fire(self, event: Event, note: str = "", **changes: Any) -> None:
+        """Move the job: save the next record, then be in its state.
+
+        ``changes`` are fields of the record; they are set together with the state, and prevail
+        over what the event brings by itself (see :func:`consequences`).
+
+        Raises:
+            Refused: the table does not allow it. Nothing was saved.
+        """
+        try:
+            self._machine.events[event.value].trigger(self._place, note=note, changes=changes)
+        except MachineError as error:
+            raise Refused(self.state, event) from error
+
+    def note(self, **changes: Any) -> None:
+        """Stay in this state and save fields that changed; what changes nothing is not written.
+
+        Raises:
+            TypeError: a field is given that only an event may change, or that does not exist.
+        """
+        if reserved := _RESERVED & changes.keys():
+            raise TypeError(f"only an event may change {', '.join(sorted(reserved))}")
+        changed = replace(self._record, **_bounded(changes))
+        if changed != self._record:
+            self._keep(replace(changed, updated_at=rfc3339(self._now())))
+
+    def _write(self, data: EventData) -> None:
+        assert data.event is not None
+        assert data.transition is not None
+        self._keep(
+            following(
+                self._record,
+                Event(data.event.name),
+                State[str(data.transition.dest)],
+                rfc3339(self._now()),
+                **data.kwargs,
+            )
+        )
+
+    def _keep(self, record: Record) -> None:
+        self._save(record)
+        self._record = record
+
+
+def following(
+    record: Record, event: Event, target: State, at: str, note: str, changes: dict[str, Any]
+) -> Record:
+    """The record after an event that leads to ``target`` and happens at ``at``."""
+    line = Change(at, event.value, record.state.value, target.value, _short(note, NOTE_LIMIT))
+    given = {**consequences(record, event, note, changes), **changes}
+    history = _bounded_history(record.history, line)
+    return replace(record, state=target, updated_at=at, history=history, **_bounded(given))
+
+
+def consequences(
+    record: Record, event: Event, note: str, changes: dict[str, Any]
+) -> dict[str, Any]:
+    """What an event brings for the record's other fields, where the caller gives nothing else.
+
+    A run that is over hands its CPU time to ``cpu_time_before``; one that was cut off leaves its
+    container's id to be removed. Whatever leads to collecting sets the outcome, and a failure its
+    words.
+    """
+    over: dict[str, Any] = {**_FRESH_RUN, "cpu_time_before": record.cpu_time}
+    if event is Event.CUT_OFF:
+        return {**over, "cut_off_id": record.container.id or None if record.container else None}
+    if event is Event.LOST:
+        gone = Container(record.container.name) if record.container else None
+        return {**over, "cut_off_id": None, "container": gone}
+    if event is Event.SUSPEND:
+        return {"held": True}
+    if event in (Event.CREATED, Event.RECOVERED_RUNNING):
+        return {"cut_off_id": None}
+    if event is Event.RECOVERED_PAUSED:
+        return {"cut_off_id": None, "held": True}
+    return _ending(record, event, note, changes)
+
+
+def _ending(record: Record, event: Event, note: str, changes: dict[str, Any]) -> dict[str, Any]:
+    if event in (Event.EXITED, Event.RECOVERED_EXITED):
+        code = changes.get("exit_code", record.exit_code)
+        return {"outcome": Outcome.SUCCESS if code == 0 else Outcome.JOB_FAILED}
+    if event is Event.ABORT:
+        return {"outcome": Outcome.ABORTED}
+    if event is Event.FAILED:
+        return {"outcome": Outcome.ERROR, "error": note or None}
+    return {}
+
+
+def _bounded_history(history: tuple[Change, ...], line: Change) -> tuple[Change, ...]:
+    """The first few tell how it began, the last ones how it goes; a CPU limit can make
+    thousands in between.
+    """
+    longer = (*history, line)
+    if len(longer) <= HISTORY_KEPT:
+        return longer
+    return longer[:HISTORY_FIRST] + longer[HISTORY_FIRST - HISTORY_KEPT :]
+
+
+def _bounded(changes: dict[str, Any]) -> dict[str, Any]:
+    error = changes.get("error")
+    return {**changes, "error": _short(error, ERROR_LIMIT)} if isinstance(error, str) else changes
+
+
+def _short(text: str, limit: int) -> str:
+    """At most ``limit`` characters: the beginning and the end, where engines put what matters."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 7) // 2
+    return f"{text[:half]} [...] {text[-half:]}"
