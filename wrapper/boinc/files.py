@@ -1,0 +1,123 @@
+"""Reading and writing files in a slot directory that somebody else can write to as well.
+
+A job is root in its container and the slot is mounted there, so any name in the slot may have
+become a symbolic link, a FIFO or a directory. Nothing here follows a link, waits for a FIFO, or
+reads more than it was told to. What the files mean is not known here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+class NotRegular(OSError):
+    """There is something by this name, but it is no regular file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.EINVAL, "it is no regular file", str(path))
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """A descriptor of a regular file; waits for nobody and follows no link at the path's end.
+
+    Raises:
+        NotRegular: it is a link, a FIFO, a directory or a device.
+        OSError: it could not be opened.
+    """
+    if sys.platform == "win32" and path.is_symlink():
+        raise NotRegular(path)
+    try:
+        descriptor = os.open(path, flags | _SAFE | _BINARY, 0o664)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EMLINK):
+            raise NotRegular(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegular(path)
+    return descriptor
+
+
+def read_regular(path: Path, most: int) -> bytes | None:
+    """At most the first ``most`` bytes of a regular file; None where there is no such name.
+
+    Raises:
+        OSError: there is something, but it is no regular file or could not be read.
+    """
+    try:
+        descriptor = open_regular(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with open(descriptor, "rb") as file:
+        return file.read(most)
+
+
+def replace_file(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write a file as a whole or not at all, whatever was there by its name.
+
+    ``durable``: it is on the disk when this returns. A directory in the way is moved aside.
+
+    Raises:
+        OSError: it could not be written; what was there before is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with open(os.open(temporary, flags | _SAFE | _BINARY, 0o664), "wb") as file:
+        try:
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            file.close()
+            _move(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    if durable:
+        _sync_directory(path.parent)
+
+
+def _move(temporary: Path, path: Path) -> None:
+    """Put the new file in its place."""
+    try:
+        _replace(temporary, path)
+    except (IsADirectoryError, PermissionError):
+        if path.is_symlink() or not path.is_dir():
+            raise
+        os.rename(path, path.with_name(f"{path.name}.was_a_directory.{os.urandom(4).hex()}"))
+        _replace(temporary, path)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """``os.replace``, on Windows tried for a second: a reader or a virus scanner may hold it."""
+    tries = 20 if sys.platform == "win32" else 1
+    while True:
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            tries -= 1
+            if not tries:
+                raise
+            time.sleep(0.05)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the new name last, where a directory can be synced at all (not on Windows)."""
+    if sys.platform != "win32":
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(OSError):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
