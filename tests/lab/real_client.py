@@ -91,14 +91,17 @@ class RealClient:
         put_into_project(self.work, self.project)
         # code/: the wrapper where any user can read it, though the checkout may lie in root's home.
         code = self.home / "code"
+        launch = Path("tests", "lab", "launch.py")
         for package in ("wrapper", "states"):
             shutil.copytree(CHECKOUT / package, code / package,
                             ignore=shutil.ignore_patterns("__pycache__"))
+        (code / launch).parent.mkdir(parents=True)
+        shutil.copy(CHECKOUT / launch, code / launch)
         # The launcher: the main program of the app version, since a client starts one file.
         launcher = self.project / LAUNCHER
         launcher.write_text(
             "#!/bin/sh\n" + (program if program is not None else
-            f"PYTHONPATH={code} PYTHONDONTWRITEBYTECODE=1 exec {python} -m wrapper \"$@\"\n"),
+            f"PYTHONDONTWRITEBYTECODE=1 exec {python} {code / launch} \"$@\"\n"),
             encoding="utf-8")
         launcher.chmod(0o755)
         write_client_files(self.home, self.work, wrapper_words=wrapper_words,
