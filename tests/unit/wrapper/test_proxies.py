@@ -60,9 +60,8 @@ def test_with_both_proxies_the_web_goes_through_the_http_proxy() -> None:
 
 
 def test_a_proxy_that_was_switched_off_is_not_used_though_the_client_remembers_it() -> None:
-    proxy = Proxy("h", 80, "u", "p", "s", 1080, "v", "q", use_http_proxy=False, use_socks_proxy=False)
-    assert proxy_environment(proxy) == {}
-    only_socks = replace(proxy, use_socks_proxy=True)
+    only_socks = Proxy("h", 80, "u", "p", "s", 1080, "v", "q", use_http_proxy=False)
+    assert proxy_environment(replace(only_socks, use_socks_proxy=False)) == {}
     assert proxy_environment(only_socks)["http_proxy"] == "socks5://v:q@s:1080"
 
 
