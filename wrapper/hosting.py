@@ -1,0 +1,241 @@
+"""Soft links in the slot, seen from inside a container.
+
+The client puts links into the slot that stand for files in the project's directory: symbolic links,
+or text files ``<soft_link>../../projects/P/F</soft_link>``. Inside the container they lead nowhere.
+So an input is mounted, read-only, over its link; and for an output the link is taken away, so that
+the job makes a plain file, which is moved to its place afterwards. Knows no engine. Trusts nothing
+that the job could have written: no link of the job is followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from wrapper.boinc.files import open_regular, read_regular, replace_file
+from wrapper.boinc.slot import soft_link_target
+
+OUTPUTS_FILE = "docker_wrapper_outputs.json"
+"""Where the slot remembers what its links stood for, once they are gone."""
+
+_MOST_NOTE = 1 << 20
+_CHUNK = 1 << 20
+_OWN = ("docker_wrapper",)
+
+Pair = tuple[str, Path]
+"""A file's name in the slot, and the file in the project's directory that it stands for."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """The links of a slot. ``left`` are those that lead elsewhere, with the reason in words."""
+
+    inputs: tuple[Pair, ...] = ()
+    outputs: tuple[Pair, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What became of outputs: names moved (now or earlier), names not made, refusals in words."""
+
+    moved: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+def inside(path: Path, folder: Path) -> Path | None:
+    """The real path, all links resolved, if it lies in the folder (and is not it); else None."""
+    real, root = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
+    return real if real != root and real.is_relative_to(root) else None
+
+
+def plan(slot: Path, project_dir: Path, own: Collection[str] = ("Dockerfile", "job.toml")) -> Links:
+    """Make the slot's links ready for the container, and tell what to mount and what to deliver.
+
+    A link to an existing file becomes an input (a symbolic link is replaced by a text file, which
+    can be mounted over). A link to a file that is not there yet is an output; the link is removed.
+    Links named in ``own``, and our own program's, stay as they are.
+
+    The plan is made once, before the job has run, and written down before anything is changed.
+    Run again, it carries on with what was written: a link that is new was made by the job.
+
+    Raises:
+        OSError: the slot cannot be written.
+    """
+    links = remembered(slot, project_dir)
+    if links is None:
+        links = _found(slot, project_dir, own)
+        replace_file(slot / OUTPUTS_FILE, _note(links))
+    for name, target in links.inputs:
+        _make_mountable(slot / name, target)
+    for name, _ in links.outputs:
+        if soft_link_target(slot / name) is not None:
+            os.unlink(slot / name)
+    return links
+
+
+def remembered(slot: Path, project_dir: Path) -> Links | None:
+    """The plan that was made for this slot; None where none was.
+
+    A target outside the project's directory was not written by us, and is left out.
+    """
+    try:
+        note = json.loads(read_regular(slot / OUTPUTS_FILE, _MOST_NOTE) or b"null")
+        inputs, outputs = (tuple(_pairs(note[key], project_dir)) for key in ("inputs", "outputs"))
+        return Links(inputs, outputs, tuple(map(str, note["left"])))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return None
+
+
+def _found(slot: Path, project_dir: Path, own: Collection[str]) -> Links:
+    """What the slot's links mean, before anything was changed."""
+    sorts: dict[str, list[Pair]] = {"inputs": [], "outputs": []}
+    left: list[str] = []
+    for name, target in _links(slot, own):
+        real = inside(target, project_dir)
+        if real is None:
+            left.append(f"{name} leads to {target}, outside the project's directory")
+        elif os.path.lexists(real) and not real.is_file():
+            left.append(f"{name} leads to {real}, which is no plain file")
+        else:
+            sorts["inputs" if real.is_file() else "outputs"].append((name, real))
+    return Links(tuple(sorts["inputs"]), tuple(sorts["outputs"]), tuple(left))
+
+
+def _links(slot: Path, own: Collection[str]) -> Iterator[Pair]:
+    for name in sorted(os.listdir(slot)):
+        target = None if name in own or name.startswith(_OWN) else soft_link_target(slot / name)
+        if target is not None:
+            yield name, target
+
+
+def _note(links: Links) -> bytes:
+    values = {
+        "inputs": {name: str(target) for name, target in links.inputs},
+        "outputs": {name: str(target) for name, target in links.outputs},
+        "left": links.left,
+    }
+    return json.dumps(values, indent=1).encode()
+
+
+def _pairs(note: dict[str, str], project_dir: Path) -> Iterator[Pair]:
+    for name, target in note.items():
+        real = inside(Path(target), project_dir)
+        if real is not None and name == os.path.basename(name) and name not in ("", ".", ".."):
+            yield name, real
+
+
+def _make_mountable(link: Path, target: Path) -> None:
+    """A symbolic link cannot be mounted over (the mount goes to its target); a text file can."""
+    if link.is_symlink():
+        target = Path(os.readlink(link))
+    elif os.path.lexists(link):
+        return
+    replace_file(link, os.fsencode(f"<soft_link>{target}</soft_link>\n"))
+
+
+def guarded(slot: Path, names: Collection[str]) -> tuple[Pair, ...]:
+    """Files of ours in the slot to be mounted read-only over themselves, so that the job cannot
+    change them.
+
+    For what is read again after the job has begun and decides what happens on the host: job.toml,
+    the Dockerfile, the note of outputs. What is replaced while the job runs cannot be guarded so.
+    """
+    plain = (slot / name for name in (*names, OUTPUTS_FILE))
+    return tuple((path.name, path) for path in plain if path.is_file() and not path.is_symlink())
+
+
+def deliver(slot: Path, outputs: Collection[Pair]) -> Delivered:
+    """Move what the job made to the places its links stood for. May be run again after a kill in
+    the middle.
+
+    Only plain files are moved: a link, FIFO or directory in an output's place is refused, and so is
+    a target where a different file stands by now. An output that was not made is for the client to
+    judge.
+    """
+    sorts: dict[str, list[str]] = {"moved": [], "missing": [], "refused": []}
+    for name, target in outputs:
+        sort, words = _delivered(slot / name, target)
+        sorts[sort].append(words)
+    return Delivered(**{sort: tuple(words) for sort, words in sorts.items()})
+
+
+def _delivered(source: Path, target: Path) -> tuple[str, str]:
+    name = source.name
+    try:
+        mode = os.lstat(source).st_mode
+    except FileNotFoundError:
+        return ("moved" if target.is_file() else "missing"), name
+    if not stat.S_ISREG(mode):
+        return "refused", f"{name} is not a plain file, so it was not taken for {target.name}"
+    if os.path.lexists(target) and not _same(source, target):
+        return "refused", f"{name}: another file stands at {target} by now"
+    try:
+        _move(source, target)
+    except OSError as error:
+        return "refused", f"{name} cannot be moved to {target}: {error.strerror}"
+    return "moved", name
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two plain files hold the same: an earlier delivery ended before its last step."""
+    try:
+        with _opened(one) as first, _opened(other) as second:
+            while True:
+                chunk = first.read(_CHUNK)
+                if chunk != second.read(_CHUNK):
+                    return False
+                if not chunk:
+                    return True
+    except OSError:
+        return False
+
+
+def _opened(path: Path) -> BinaryIO:
+    return open(open_regular(path, os.O_RDONLY), "rb")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, or copy where the project is on another device; on the disk at the end."""
+    with _opened(source) as file:
+        if sys.platform != "win32":
+            os.fsync(file.fileno())
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(source, target)
+        os.unlink(source)
+    _sync_folder(target.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A whole copy or none: it has another name until it is on the disk."""
+    temporary = target.with_name(f"{target.name}.docker_wrapper")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    with _opened(source) as whole, open(temporary, "xb") as copy:
+        shutil.copyfileobj(whole, copy, _CHUNK)
+        copy.flush()
+        os.fsync(copy.fileno())
+    os.replace(temporary, target)
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
