@@ -145,7 +145,12 @@ def migrated(tree: dict[str, Any]) -> dict[str, Any]:
             raise BadRecord(
                 f"the state file has schema version {version}, which nobody can read any more"
             )
-        tree = MIGRATIONS[version](tree)
+        try:
+            tree = MIGRATIONS[version](tree)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise BadRecord(
+                f"the state file's schema version {version} cannot be brought up to date: {error!r}"
+            ) from None
         version += 1
     return tree
 

@@ -1,4 +1,4 @@
-"""Records and sightings that the tests of `states` start from, and strategies that make any of them."""
+"""Records and sightings that the tests of `states` start from, and strategies that make any."""
 
 from __future__ import annotations
 

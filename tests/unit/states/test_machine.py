@@ -138,8 +138,9 @@ def test_a_field_that_does_not_exist_is_refused() -> None:
 @pytest.mark.parametrize("name", ["state", "history", "updated_at"])
 def test_what_the_machine_writes_itself_cannot_be_given(name: str) -> None:
     machine, diary = machine_at(fresh())
+    changes: dict[str, Any] = {name: None}
     with pytest.raises(TypeError):
-        machine.fire(Event.ENGINE_FOUND, **{name: None})
+        machine.fire(Event.ENGINE_FOUND, **changes)
     assert diary.saved == []
 
 
@@ -260,8 +261,9 @@ def test_a_whole_life_is_written_step_by_step() -> None:
     for event in (
         Event.ENGINE_FOUND, Event.IMAGE_READY, Event.CREATED, Event.SUSPEND, Event.RESUME,
         Event.EXITED, Event.COLLECTED,
-    ):  # fmt: skip
-        machine.fire(event, **({"exit_code": 0} if event is Event.EXITED else {}))
+    ):
+        changes: dict[str, Any] = {"exit_code": 0} if event is Event.EXITED else {}
+        machine.fire(event, **changes)
     assert [record.state.value for record in diary.saved] == [
         "ensure_image", "create", "running", "paused", "running", "collecting", "done",
     ]
