@@ -78,10 +78,10 @@ class PlayedClient:
     """The client of one task.
 
     ``base`` becomes the client's data directory, with one project and slot 0. ``work`` is laid out
-    in them. ``fields`` are values of init_data.xml by the names of their tags. ``command`` is what
-    to start instead of the wrapper of this checkout; the job's arguments are added to either.
-    ``wrapper_words`` are options before them. ``symlinks``: the slot's links are symbolic ones.
-    ``heart``: whether the heart beats.
+    in them. ``environment`` is the wrapper's whole environment (a lab's); None: this process's.
+    ``fields`` are values of init_data.xml by the names of their tags. ``command`` is what to start
+    instead of the wrapper of this checkout; the job's arguments are added to either, after
+    ``wrapper_words``. ``symlinks``: the slot has symbolic links. ``heart``: whether it beats.
     """
 
     def __init__(
@@ -97,7 +97,8 @@ class PlayedClient:
             "wu_name": self.work.name, "result_name": f"{self.work.name}_0",
             "ncpus": float(self.work.ncpus), **fields,
         }
-        self.environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+        self.environment = {**(os.environ if environment is None else environment),
+                            "PYTHONDONTWRITEBYTECODE": "1"}
         self.command = [
             *(command or (sys.executable, str(CHECKOUT / "tests" / "lab" / "launch.py"))),
             *wrapper_words, *self.work.arguments,

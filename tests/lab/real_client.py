@@ -7,6 +7,7 @@ how to start it and its state file.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -34,10 +35,9 @@ from tests.lab.client_files import (
 from tests.lab.waiting import TooLong, wait_for
 from tests.lab.workunit import CHECKOUT, Output, Workunit, put_into_project
 
-assert sys.platform != "win32", "the lab runs where Debian's boinc-client does"
-
-import grp  # noqa: E402
-import pwd  # noqa: E402
+if sys.platform != "win32":
+    import grp
+    import pwd
 
 STATE_FILE = "docker_wrapper_state.json"
 
@@ -49,14 +49,15 @@ class ClientTrouble(AssertionError):
 class RealClient:
     """One client with one task, from laying out its directory to taking everything away again.
 
-    ``environment`` is added to the client's, and so to the wrapper's. ``user`` is root or another
-    user, with the group ``docker`` where there is one. ``python`` runs the wrapper, and must be
-    within reach of that user. ``program`` stands in for the wrapper: the lines of a shell script
-    (for tests of the lab itself).
+    ``environment`` is the client's whole environment, and so the wrapper's (an engine lab's); None:
+    this process's. ``user`` is who the client runs as, in the group ``docker`` where there is one;
+    None: who we are. ``python`` runs the wrapper, and must be within reach of that user.
+    ``program`` stands in for the wrapper: a shell script (for tests of the lab itself).
     """
 
     def __init__(
-        self, work: Workunit, environment: Mapping[str, str], *, user: str = "root",
+        self, work: Workunit, environment: Mapping[str, str] | None = None, *,
+        user: str | None = None,
         python: Path | None = None, wrapper_words: str = "--verbose", symlinks: bool = False,
         preferences: Preferences = NEVER_PAUSE, program: str | None = None,
     ) -> None:
@@ -70,10 +71,9 @@ class RealClient:
         self.home = Path(tempfile.mkdtemp(prefix="bdw-client-", dir="/var/tmp"))
         self.project = self.home / "projects" / PROJECT_FOLDER
         self.slot = self.home / "slots" / "0"
-        self._environment = dict(environment)
+        self._environment = dict(os.environ if environment is None else environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
-        self._wrappers: set[int] = set()
         try:
             self._lay_out(python or Path(sys.executable), program, wrapper_words, symlinks,
                           preferences)
@@ -111,12 +111,11 @@ class RealClient:
     def _hand_over(self) -> None:
         """Everything belongs to the user the client runs as."""
         self.home.chmod(0o755)
-        if self.user == "root":
-            return
-        entry = pwd.getpwnam(self.user)
-        for folder, _, files in os.walk(self.home):
-            for path in (folder, *(os.path.join(folder, name) for name in files)):
-                os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+        if self.user is not None and sys.platform != "win32":
+            entry = pwd.getpwnam(self.user)
+            for folder, _, files in os.walk(self.home):
+                for path in (folder, *(os.path.join(folder, name) for name in files)):
+                    os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
     # -- the client's life ----------------------------------------------------------------------
 
@@ -135,18 +134,17 @@ class RealClient:
             "boinc", "--dir", str(self.home), "--allow_multiple_clients", "--gui_rpc_port",
             str(self._port), "--no_gpus", "--skip_cpu_benchmarks",
         ]
-        environment = {**os.environ, **self._environment}
         with open(self.home / "client.log", "ab") as log:
             self._process = subprocess.Popen(
-                words, cwd=self.home, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                words, cwd=self.home, env=self._environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True, **self._as_user())
 
     def _as_user(self) -> dict[str, Any]:
-        if self.user == "root":
-            return {}
-        groups = [entry.gr_gid for entry in grp.getgrall() if entry.gr_name == "docker"]
-        entry = pwd.getpwnam(self.user)
-        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
+        if self.user is not None and sys.platform != "win32":
+            groups = [entry.gr_gid for entry in grp.getgrall() if entry.gr_name == "docker"]
+            entry = pwd.getpwnam(self.user)
+            return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
+        return {}
 
     def _answers(self, limit: float) -> bool:
         end = time.monotonic() + limit
@@ -181,25 +179,25 @@ class RealClient:
 
     def kill_wrapper(self) -> None:
         """Kill the wrapper, and only it."""
-        os.kill(self.wrapper_pid(), signal.SIGKILL)
+        _kill(self.wrapper_pid())
 
     def kill_all(self) -> None:
         """Kill the client and then the wrapper, like a crash of both."""
         wrapper = self.wrapper_pid()
         self.kill()
-        os.kill(wrapper, signal.SIGKILL)
+        _kill(wrapper)
 
     def close(self) -> None:
         """End whatever is left of it, and take its directory away."""
         if self.alive():
-            try:
-                self.abort()
-                self.wait_for_log("finished", 30)
-            except AssertionError:
-                pass  # A test that failed half-way must still be tidied up after.
+            # A test that failed half-way must still be tidied up after.
+            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                if not self.finished():
+                    self.abort()
+                    self.wait_until_finished(30)
         self.kill()
         for pid in self._children_here():
-            os.kill(pid, signal.SIGKILL)
+            _kill(pid)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def __enter__(self) -> RealClient:
@@ -256,13 +254,12 @@ class RealClient:
         """Abort the task."""
         self.boinccmd("--task", PROJECT_URL, self.task, "abort")
 
-    def told(self, field: str) -> str:
-        """A field of what the client tells of its task (``fraction done``); empty: not told."""
-        for line in self.boinccmd("--get_tasks").splitlines():
-            name, _, value = line.strip().partition(": ")
-            if name == field:
-                return value
-        return ""
+    def tasks(self) -> dict[str, str]:
+        """What the client tells of its task, by its own names (``fraction done``); empty: nothing.
+        """
+        pairs = (line.strip().partition(": ") for line in self._boinccmd("--get_tasks")
+                 .stdout.splitlines())
+        return {name: value for name, colon, value in pairs if colon}
 
     # -- looking at it --------------------------------------------------------------------------
 
@@ -346,6 +343,19 @@ class RealClient:
         self.wait_for("computation finished", self.finished, limit)
 
 
+def user_exists(name: str) -> bool:
+    """Whether this machine has such a user."""
+    if sys.platform != "win32":
+        return name in {entry.pw_name for entry in pwd.getpwall()}
+    return False
+
+
+def _kill(pid: int) -> None:
+    if sys.platform != "win32":
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
@@ -360,4 +370,4 @@ def _free_port() -> int:
         return port
 
 
-__all__ = ["ClientTrouble", "Preferences", "RealClient", "TooLong"]
+__all__ = ["ClientTrouble", "Preferences", "RealClient", "TooLong", "user_exists"]
