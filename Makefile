@@ -17,7 +17,7 @@ REFERENCE ?=
 SCALE ?=
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup packages lint unit test demo bench app clean
+.PHONY: help setup packages lint unit test demo bench app leftovers clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -52,6 +52,9 @@ bench: $(STAMP)  ## measure; REFERENCE= another wrapper's program, SCALE= how ma
 
 app: $(STAMP)  ## a folder that can be handed to a project as an app version
 	$(PYTHON) -m tests.lab.app
+
+leftovers:
+	@if [ -x '$(PYTHON)' ]; then $(PYTHON) -m tests.lab.engines clean; $(PYTHON) -m tests.lab.client_home clean; fi
 
 clean:  ## take away what make has made
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -11,11 +11,9 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,12 +30,9 @@ from tests.lab.client_files import (
     result_name,
     write_client_files,
 )
+from tests.lab.client_home import ClientHome, as_user, kill
 from tests.lab.waiting import TooLong, wait_for
 from tests.lab.workunit import CHECKOUT, Output, Workunit, put_into_project
-
-if sys.platform != "win32":
-    import grp
-    import pwd
 
 STATE_FILE = "docker_wrapper_state.json"
 
@@ -67,8 +62,8 @@ class RealClient:
         self.work = work
         self.user = user
         self.task = result_name(work)
-        # Never below TMPDIR: the path must be short, and every user must be able to reach it.
-        self.home = Path(tempfile.mkdtemp(prefix="bdw-client-", dir="/var/tmp"))
+        self._room = ClientHome()
+        self.home = self._room.path
         self.project = self.home / "projects" / PROJECT_FOLDER
         self.slot = self.home / "slots" / "0"
         self._environment = dict(os.environ if environment is None else environment)
@@ -78,7 +73,7 @@ class RealClient:
             self._lay_out(python or Path(sys.executable), program, wrapper_words, symlinks,
                           preferences)
         except BaseException:
-            shutil.rmtree(self.home, ignore_errors=True)
+            self._room.close()
             raise
 
     # -- laying out ---------------------------------------------------------------------------
@@ -106,16 +101,7 @@ class RealClient:
         launcher.chmod(0o755)
         write_client_files(self.home, self.work, wrapper_words=wrapper_words,
                            symlinks=symlinks, preferences=preferences)
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        """Everything belongs to the user the client runs as."""
-        self.home.chmod(0o755)
-        if self.user is not None and sys.platform != "win32":
-            entry = pwd.getpwnam(self.user)
-            for folder, _, files in os.walk(self.home):
-                for path in (folder, *(os.path.join(folder, name) for name in files)):
-                    os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+        self._room.hand_over(self.user)
 
     # -- the client's life ----------------------------------------------------------------------
 
@@ -137,14 +123,7 @@ class RealClient:
         with open(self.home / "client.log", "ab") as log:
             self._process = subprocess.Popen(
                 words, cwd=self.home, env=self._environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True, **self._as_user())
-
-    def _as_user(self) -> dict[str, Any]:
-        if self.user is not None and sys.platform != "win32":
-            groups = [entry.gr_gid for entry in grp.getgrall() if entry.gr_name == "docker"]
-            entry = pwd.getpwnam(self.user)
-            return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
-        return {}
+                stderr=subprocess.STDOUT, start_new_session=True, **as_user(self.user))
 
     def _answers(self, limit: float) -> bool:
         end = time.monotonic() + limit
@@ -179,13 +158,13 @@ class RealClient:
 
     def kill_wrapper(self) -> None:
         """Kill the wrapper, and only it."""
-        _kill(self.wrapper_pid())
+        kill(self.wrapper_pid())
 
     def kill_all(self) -> None:
         """Kill the client and then the wrapper, like a crash of both."""
         wrapper = self.wrapper_pid()
         self.kill()
-        _kill(wrapper)
+        kill(wrapper)
 
     def close(self) -> None:
         """End whatever is left of it, and take its directory away."""
@@ -196,9 +175,7 @@ class RealClient:
                     self.abort()
                     self.wait_until_finished(30)
         self.kill()
-        for pid in self._children_here():
-            _kill(pid)
-        shutil.rmtree(self.home, ignore_errors=True)
+        self._room.close()
 
     def __enter__(self) -> RealClient:
         self.start()
@@ -209,20 +186,6 @@ class RealClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _children_here(self) -> list[int]:
-        """Processes that still work in this client's slots."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                where = os.readlink(entry / "cwd")
-            except OSError:
-                continue
-            if where.startswith(f"{self.home}/slots/"):
-                found.append(int(entry.name))
-        return found
 
     # -- speaking with it -------------------------------------------------------------------------
 
@@ -343,19 +306,6 @@ class RealClient:
         self.wait_for("computation finished", self.finished, limit)
 
 
-def user_exists(name: str) -> bool:
-    """Whether this machine has such a user."""
-    if sys.platform != "win32":
-        return name in {entry.pw_name for entry in pwd.getpwall()}
-    return False
-
-
-def _kill(pid: int) -> None:
-    if sys.platform != "win32":
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
@@ -370,4 +320,4 @@ def _free_port() -> int:
         return port
 
 
-__all__ = ["ClientTrouble", "Preferences", "RealClient", "TooLong", "user_exists"]
+__all__ = ["ClientTrouble", "Preferences", "RealClient", "TooLong"]
