@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.boinc.steady import steady
+from tests.unit.boinc.steady import make_fifo, steady
 from wrapper.boinc import BoincTrouble
 from wrapper.boinc.init_data import (
     LARGEST,
@@ -223,7 +223,7 @@ def test_a_directory_by_that_name_is_refused(tmp_path: Path) -> None:
 
 @unix
 def test_a_fifo_by_that_name_is_refused_at_once(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "init_data.xml")
+    make_fifo(tmp_path / "init_data.xml")
     with pytest.raises(BadInitData, match="no regular file"):
         read_init_data(tmp_path / "init_data.xml")
 
