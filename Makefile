@@ -29,9 +29,10 @@ packages:
 
 $(STAMP):
 	@test -n '$(SYSTEM_PYTHON)' || { echo 'no Python 3.10 or newer here' >&2; exit 1; }
-	@mkdir -p '$(dir $(VENV))'
-	$(SYSTEM_PYTHON) -m venv --clear '$(VENV)'
-	.ci/requirements '$(PYTHON)' | xargs -d '\n' '$(VENV)/bin/pip' install --quiet --disable-pip-version-check
+	@umask 022; mkdir -p '$(dir $(VENV))'
+	@test -O '$(dir $(VENV))' || { echo '$(dir $(VENV)) is somebody else'\''s' >&2; exit 1; }
+	umask 022; $(SYSTEM_PYTHON) -m venv --clear '$(VENV)'
+	umask 022; .ci/requirements '$(PYTHON)' | xargs -d '\n' '$(VENV)/bin/pip' install --quiet --disable-pip-version-check
 	@touch '$@'
 
 lint: $(STAMP)  ## ruff, and mypy for Linux, Windows and macOS
