@@ -147,7 +147,8 @@ def consequences(
     container's id to be removed. Whatever leads to collecting sets the outcome, and a failure its
     words.
     """
-    over: dict[str, Any] = {**_FRESH_RUN, "cpu_time_before": record.cpu_time}
+    used = changes.get("cpu_time", record.cpu_time)
+    over: dict[str, Any] = {**_FRESH_RUN, "cpu_time_before": used}
     if event is Event.CUT_OFF:
         return {**over, "cut_off_id": record.container.id or None if record.container else None}
     if event is Event.LOST:

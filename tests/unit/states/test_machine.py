@@ -216,6 +216,7 @@ def test_a_run_that_is_over_hands_on_its_cpu_time_and_nothing_else(event: Event)
     again = fired(paused, event)
     assert again.state is State.CREATE
     assert (again.cpu_time, again.cpu_time_before) == (12.5, 12.5)
+    assert fired(paused, event, cpu_time=13.5).cpu_time_before == 13.5
     assert (again.run_started, again.held, again.engine_away) == (None, False, False)
     assert (again.graphics_port, again.web) == (None, None)
 
