@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.client_home import ROOM, user_exists
+from tests.lab.client_home import ROOM, can_become
 from tests.lab.init_data import init_data
 from tests.lab.real_client import ClientTrouble, RealClient
 from tests.lab.workunit import Output, Workunit
@@ -38,7 +38,7 @@ def work() -> Workunit:
 def around(work: Workunit, request: pytest.FixtureRequest) -> Iterator[RealClient]:
     """A real client whose job has looked around, and is done; run as a user."""
     user = request.param
-    if user is not None and (os.geteuid() != 0 or not user_exists(user)):
+    if user is not None and not can_become(user):
         pytest.skip(f"needs root and a user {user}")
     with ExitStack() as stack:
         try:

@@ -59,10 +59,10 @@ def as_user(user: str | None) -> dict[str, Any]:
     return {}
 
 
-def user_exists(name: str) -> bool:
-    """Whether this machine has such a user."""
+def can_become(name: str) -> bool:
+    """Whether this machine has such a user, and we may start programs as that one."""
     if sys.platform != "win32":
-        return name in {entry.pw_name for entry in pwd.getpwall()}
+        return os.geteuid() == 0 and name in {entry.pw_name for entry in pwd.getpwall()}
     return False
 
 
