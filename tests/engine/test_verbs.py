@@ -244,7 +244,7 @@ def test_a_build_that_fails_says_why(engine: Engine, ask: Ask, tmp_path: Path) -
 
 
 def test_a_build_ended_midway_leaves_the_engine_usable(
-    engine: Engine, ask: Ask, host: LocalHost, tmp_path: Path
+    engine: Engine, ask: Ask, host: LocalHost, engine_lab: Lab, tmp_path: Path
 ) -> None:
     dockerfile, slow = tmp_path / "Dockerfile", f"sleep 60.{os.getpid()}"
     dockerfile.write_text(f"FROM {BASE_IMAGE}\nRUN {slow}\n")
@@ -259,6 +259,8 @@ def test_a_build_ended_midway_leaves_the_engine_usable(
     assert wait_for(lambda: running.poll() is not None, 5)
     assert wait_for(lambda: not _somebody_runs(slow), 15)
     assert ask(engine.image("boinc__m")) == Absent()
+    if engine.kind is EngineKind.PODMAN:
+        assert engine_lab.cli("ps", "--all", "--external", "--quiet").stdout == ""
     dockerfile.write_text(f"FROM {BASE_IMAGE}\nRUN echo quick\n")
     assert ask(engine.build("boinc__m", str(dockerfile), str(tmp_path))).ok
 

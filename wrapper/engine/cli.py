@@ -82,7 +82,8 @@ class Engine:
         """
         self.kind = kind
         self.program = program or kind.value
-        self._root = (self.program, *root_args)
+        self.root_args = tuple(root_args)
+        self._root = (self.program, *self.root_args)
         self._buildx: bool | None = None
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ can be imported, but an engine lives inside a WSL distro there, which is another
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -19,6 +20,7 @@ from typing import IO
 
 from wrapper.engine.hosts.base import Order, Reply, Running, Unreachable, Watch
 from wrapper.engine.hosts.capture import Capture
+from wrapper.engine.hosts.family import strays
 
 # Variables that change what a command says or how it starts up, and that nobody sets for an
 # engine's sake. NOTIFY_SOCKET and LISTEN_*: Podman would take a supervisor's socket of the BOINC
@@ -31,6 +33,8 @@ _CHUNK = 65536
 # What one poll reads at most, so that a command that never stops talking does not hold the loop.
 # More than a pipe can hold, so that after a command's end one poll gets all that it wrote itself.
 _MOST_PER_POLL = 2 << 20
+# How long a build may tidy up after its step was ended, in seconds.
+_TIDY_UP = 2.0
 # How long close() waits for what it ended, in seconds.
 _LAST_WAIT = 5.0
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ENODEV)
@@ -178,6 +182,7 @@ class _Child:
     def __init__(self, order: Order, environment: Mapping[str, str]) -> None:
         self._order = order
         self._late = False
+        self._ending = False
         self._reply: Reply | None = None
         self._process = subprocess.Popen(
             order.words, bufsize=0, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -201,14 +206,20 @@ class _Child:
         if status is not None:
             self._reply = self._conclude(status)
         elif time.monotonic() >= self._end_by:
-            self._late = True
+            self._late = self._late or not self._ending
             self.end()
         return self._reply
 
     def end(self) -> None:
-        # The leader is not yet waited for, so nobody else can have its number as a group.
+        # While the leader is not waited for, nobody else can have its number as a group.
         if sys.platform != "win32" and self._reply is None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            again, self._ending = self._ending, True
+            if self._order.build and _end_strays(self._process.pid) and not again:
+                # `podman build` fails with its RUN, and removes its half-made container then;
+                # killed itself it would leave both behind.
+                self._end_by = time.monotonic() + _TIDY_UP
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def handles(self) -> tuple[int, ...]:
         if self._reply is not None:
@@ -250,6 +261,17 @@ class _PidfdWatch:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _end_strays(leader: int) -> int:
+    """End those of a command's descendants that have sessions of their own; how many there were."""
+    ended = 0
+    if sys.platform != "win32":
+        for pid in strays(leader):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                ended += 1
+    return ended
 
 
 def _pidfd(pid: int) -> int | None:

@@ -1,0 +1,57 @@
+"""Which engine to use: the one that was named, else the first that answers and can pause.
+
+Knows the order in which to try them. What to do when there is none is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wrapper.engine.answers import Checkup, EngineKind
+from wrapper.engine.cli import Engine
+from wrapper.engine.hosts.base import Asking
+
+
+@dataclass(frozen=True)
+class Found:
+    """An engine that can be used, and what it said of itself."""
+
+    engine: Engine
+    checkup: Checkup
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """No engine can be used; ``tried`` is each that was asked, with what was said back."""
+
+    tried: tuple[tuple[EngineKind, str], ...]
+
+    @property
+    def words(self) -> str:
+        """For a person: a line for each engine."""
+        return "\n".join(f"{kind.title} cannot be used: {said}" for kind, said in self.tried)
+
+
+def candidates(named: EngineKind | None, platform: str) -> tuple[EngineKind, ...]:
+    """Which engines to try, in this order.
+
+    ``named`` is the client's choice, and then the only one. ``platform`` is as ``sys.platform``: on
+    Windows BOINC's own distro has Podman, elsewhere Docker is the one people install on purpose.
+    """
+    if named is not None:
+        return (named,)
+    if platform == "win32":
+        return (EngineKind.PODMAN, EngineKind.DOCKER)
+    return (EngineKind.DOCKER, EngineKind.PODMAN)
+
+
+def discover(engines: Sequence[Engine]) -> Asking[Found | NotFound]:
+    """Ask one engine after another."""
+    tried: list[tuple[EngineKind, str]] = []
+    for engine in engines:
+        checkup = yield from engine.check()
+        if checkup.answers and checkup.can_pause:
+            return Found(engine, checkup)
+        tried.append((engine.kind, checkup.words))
+    return NotFound(tuple(tried))
