@@ -26,8 +26,14 @@ MOST_FILES = 100_000
 """More files than this are no context, but a mistake."""
 
 _MOST_DOCKERFILE = 1 << 20
-_PRIVATE = {"stderr.txt", "stdout.txt", "fraction_done", "ac", "ca", "trickle_up.xml"}
-_PRIVATE_BEGINNINGS = ("boinc_", "docker_wrapper", ".docker_wrapper", "init_data.xml")
+_PRIVATE = {
+    "boinc_finish_called", "boinc_lockfile", "boinc_mmap_file", "boinc_task_state.xml",
+    "boinc_temporary_exit", "trickle_up.xml", "stderr.txt", "stdout.txt", "fraction_done",
+    "ac", "ca",
+}
+_PRIVATE_BEGINNINGS = (
+    "init_data.xml", "boinc_ufr_", "boinc_ufs_", "docker_wrapper", ".docker_wrapper",
+)
 
 
 class ContextTrouble(Exception):
@@ -163,6 +169,8 @@ class _Gathering:
         real = _real(link, self.roots)
         if real is None or self._is_private(real):
             self.left.append(f"{self._named(source)} leads to {link}, which no image gets")
+        elif not os.path.lexists(real):
+            return  # An output, which the job has yet to make.
         elif not real.is_file():
             self.left.append(f"{self._named(source)} leads to {real}, which is no plain file")
         else:

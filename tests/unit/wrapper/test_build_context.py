@@ -144,11 +144,23 @@ def test_a_fifo_is_left_out_and_told(slot: Slot) -> None:
     assert slot.context().left == ("fifo is no plain file",)
 
 
-def test_a_soft_link_to_a_missing_file_is_left_out_and_told(slot: Slot) -> None:
+def test_a_soft_link_for_an_output_is_left_out_and_not_worth_a_word(slot: Slot) -> None:
     slot.write("out", "<soft_link>../../projects/p/result_0</soft_link>")
     context = slot.context()
     assert slot.seen(context) == ["Dockerfile"]
-    assert context.left[0].startswith("out leads to")
+    assert context.left == ()
+
+
+def test_a_soft_link_to_a_folder_is_left_out_and_told(slot: Slot) -> None:
+    (slot.project / "folder").mkdir()
+    slot.write("link", "<soft_link>../../projects/p/folder</soft_link>")
+    assert "no plain file" in slot.context().left[0]
+
+
+@pytest.mark.parametrize("name", ["boinc_app", "acid", "stderr.txt.gz", "my_docker_wrapper"])
+def test_a_file_of_the_jobs_with_a_name_like_the_clients_is_seen(slot: Slot, name: str) -> None:
+    slot.write(name)
+    assert name in slot.seen(slot.context())
 
 
 def test_what_an_earlier_context_left_behind_is_gone(slot: Slot) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -279,3 +282,79 @@ def test_a_folder_is_not_inside_itself(tmp_path: Path) -> None:
     assert inside(tmp_path / "a" / "..", tmp_path) is None
     assert inside(tmp_path / "a", tmp_path) == Path(os.path.realpath(tmp_path)) / "a"
     assert inside(Path(f"{tmp_path}x"), tmp_path) is None
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def ended_at(step: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> bool:
+    """Act, but be killed just before the step-th change of the disk; whether it came to that."""
+    done = itertools.count()
+
+    def until(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(*args: object, **more: object) -> None:
+            if next(done) == step:
+                raise Killed
+            change(*args, **more)
+        return changed
+
+    with monkeypatch.context() as patch:
+        for name in ("unlink", "replace", "fsync"):
+            patch.setattr(os, name, until(getattr(os, name)))
+        try:
+            act()
+        except Killed:
+            return True
+    return False
+
+
+def all_files(client: Client) -> dict[str, str]:
+    """All but temporary files of ours, which the client clears away with the slot."""
+    paths = (path for root in (client.slot, client.project) for path in root.iterdir())
+    return {f"{path.parent.name}/{path.name}": path.read_text()
+            for path in paths if not path.name.startswith(".")}
+
+
+@pytest.mark.parametrize("across", [False, True], ids=["one device", "two devices"])
+def test_killed_before_any_step_the_next_run_ends_as_if_nothing_had_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, across: bool
+) -> None:
+    if across:
+        two_devices(monkeypatch)
+    ends = []
+    for step in itertools.count(-1):
+        client = Client(tmp_path / str(step))
+        client.soft("in", "in_1")
+        client.file("in_1")
+        client.soft("a", "a_1")
+        client.soft("b", "b_1")
+        killed = ended_at(step, monkeypatch, partial(whole_life, client))
+        whole_life(client)
+        ends.append({name: text.replace(str(client.slot.parent.parent), "")
+                     for name, text in all_files(client).items()})
+        if step >= 0 and not killed:
+            break
+    assert len(ends) > 6
+    assert ends[0]["p/a_1"] == "result of a"
+    assert all(end == ends[0] for end in ends)
+
+
+def whole_life(client: Client) -> None:
+    """What a wrapper does: plan, let the job run (if it has not), deliver."""
+    links = client.plan()
+    for name, target in links.outputs:
+        if not target.exists() and not (client.slot / name).exists():
+            (client.slot / name).write_text(f"result of {name}")
+    deliver(client.slot, links.outputs)
+
+
+def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+
+    def replaced(old: Path, new: Path) -> None:
+        if Path(old).parent != Path(new).parent:
+            other_device()
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", replaced)
