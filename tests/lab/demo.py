@@ -123,7 +123,7 @@ def follow(client: RealClient, story: Story) -> None:
     """Show the job until the client says that it is finished.
 
     Raises:
-        NoDemo: it took too long, or the client died.
+        NoDemo: it took too long, was put off, or the client died.
     """
     screen = Screen()
     try:
@@ -132,6 +132,8 @@ def follow(client: RealClient, story: Story) -> None:
             screen.show(story)
             if not client.alive():
                 raise NoDemo(f"the client has ended by itself\n{client.story()}")
+            if client.postponed():
+                raise NoDemo(f"the wrapper asks to be started later\n{client.story()}")
             if time.monotonic() - story.began > LIMIT:
                 raise NoDemo(f"not finished within {LIMIT:.0f} s\n{client.story()}")
             time.sleep(0.1)

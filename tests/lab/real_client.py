@@ -268,6 +268,10 @@ class RealClient:
         """Whether the client says that the task's computation is finished (also when it failed)."""
         return f"Computation for task {self.task} finished" in self.log()
 
+    def postponed(self) -> bool:
+        """Whether the client says that the wrapper has left with a temporary exit."""
+        return f"Task {self.task} postponed" in self.log()
+
     def slot_empty(self) -> bool:
         """Whether the client could take everything out of the slot."""
         return not self.slot.exists() or not any(self.slot.iterdir())
@@ -276,7 +280,8 @@ class RealClient:
 
     def story(self) -> str:
         """Everything a person wants to see when something did not happen."""
-        return (f"-- client log\n{self.log()[-3000:]}\n-- stderr\n{self.stderr()[-3000:]}\n"
+        log = self.log().partition("Initialization completed")[2] or self.log()
+        return (f"-- client log\n{log[-3000:]}\n-- stderr\n{self.stderr()[-3000:]}\n"
                 f"{self.result_stderr()[-3000:]}\n"
                 f"-- state\n{_read(self.slot / STATE_FILE)[-3000:]}")
 
