@@ -70,21 +70,25 @@ def replace_file(path: Path, content: bytes, durable: bool = True) -> None:
         OSError: it could not be written; what was there before is as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with open(os.open(temporary, flags | _SAFE | _BINARY, 0o664), "wb") as file:
-        try:
-            file.write(content)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-            file.close()
-            _move(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+    try:
+        _write_new(temporary, content, durable)
+        _move(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
     if durable:
         _sync_directory(path.parent)
+
+
+def _write_new(path: Path, content: bytes, durable: bool) -> None:
+    """Write a file that is not there yet."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE | _BINARY
+    with open(os.open(path, flags, 0o664), "wb") as file:
+        file.write(content)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
 
 
 def _move(temporary: Path, path: Path) -> None:

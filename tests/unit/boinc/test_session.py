@@ -325,6 +325,24 @@ def test_a_closed_session_touches_no_memory(tmp_path: Path) -> None:
     assert not session.report(Status(1))
 
 
+@pytest.mark.skipif(sys.platform != "win32", reason="a segment of Windows")
+def test_on_windows_a_client_is_met_by_the_name_of_its_mapping(tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        import mmap
+
+        name = f"boinc_session_{os.getpid()}"
+        data = InitData(comm_obj_name=name, client_pid=os.getpid())
+        assert open_session(tmp_path, data, 0.0).standalone
+        with mmap.mmap(-1, SEGMENT_SIZE, tagname=f"shm_{name}") as memory:
+            memory[:8] = b"\x01<quit/>"
+            session = open_session(tmp_path, data, 0.0)
+            session.poll(0.1)
+            assert session.quit_asked
+            assert memory[0] == 0
+            assert session.client_gone(0.1) is None
+            session.close()
+
+
 @pytest.mark.parametrize("init_data", [None, InitData(client_pid=1)])
 def test_without_init_data_or_segment_a_job_is_standalone(
     tmp_path: Path, init_data: InitData | None
