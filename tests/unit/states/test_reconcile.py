@@ -209,6 +209,25 @@ def test_a_first_look_at_a_run_is_to_be_written_and_a_second_one_is_not() -> Non
     assert reconcile(machine.record, shown(Shown.RUNNING), BOOT) == Verdict(Act.WATCH)
 
 
+def test_a_run_that_was_cut_off_leaves_no_start_behind() -> None:
+    machine = JobMachine(RUN, lambda _: None, lambda: START)
+    verdict = reconcile(RUN, shown(Shown.EXITED, exit_code=255), NEXT_BOOT)
+    assert verdict.event is Event.CUT_OFF
+    machine.fire(verdict.event, verdict.note, **verdict.changes)
+    assert machine.record.run_started is None
+    assert decided(machine.record, shown(Shown.EXITED, exit_code=255), NEXT_BOOT) is Act.REMOVE
+
+
+def test_a_container_that_is_started_is_held_no_more() -> None:
+    record = a_record(State.RUNNING, run_started=None, held=True)
+    assert reconcile(record, shown(Shown.CREATED), BOOT).changes["held"] is False
+
+
+def test_silence_before_there_is_a_container_teaches_nothing() -> None:
+    for state in (*PREPARING, State.COLLECTING):
+        assert reconcile(a_record(state), shown(Shown.UNKNOWN), BOOT).changes == {}
+
+
 def test_silence_is_remembered_until_the_container_is_seen_again() -> None:
     silent = reconcile(RUN, shown(Shown.UNKNOWN), BOOT)
     assert (silent.act, silent.changes) == (Act.WAIT, {"engine_away": True})

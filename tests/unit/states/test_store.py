@@ -248,6 +248,47 @@ def test_a_link_in_the_place_of_the_file_is_not_read(tmp_path: Path) -> None:
 
 
 @posix_only
+def test_a_link_that_a_job_puts_there_at_the_last_moment_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot, victim = tmp_path / "slot", tmp_path / "victim"
+    slot.mkdir()
+    victim.write_text("precious")
+    genuine = os.open
+
+    def late(path: Path, flags: int, mode: int = 0o777) -> int:
+        if Path(path).name == NAME + ".new":
+            Path(path).symlink_to(victim)
+        return genuine(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", late)
+    with pytest.raises(NotSaved, match="File exists"):
+        StateFile(slot).save(fresh())
+    assert victim.read_text() == "precious"
+    assert names(slot) == []
+
+
+@posix_only
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_what_takes_the_place_of_the_file_between_two_steps_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    file, secret = StateFile(tmp_path), tmp_path / "secret"
+    secret.write_text("precious")
+    if kind == "link":
+        file.path.symlink_to(secret)
+    elif sys.platform != "win32":
+        os.mkfifo(file.path)
+    regular = os.lstat(secret)
+    monkeypatch.setattr(os, "lstat", lambda _: regular)
+    if kind == "link":
+        with pytest.raises(NotLoaded):
+            file.load()
+    else:
+        assert file.load() == b""
+
+
+@posix_only
 def test_a_fifo_or_a_directory_in_the_place_of_the_file_is_no_record(tmp_path: Path) -> None:
     file = StateFile(tmp_path)
     if sys.platform != "win32":
