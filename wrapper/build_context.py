@@ -9,17 +9,16 @@ Engines only read a context, so that no file that has a second name in it is eve
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wrapper.boinc.files import open_regular, read_regular
+from wrapper.boinc.files import read_regular
 from wrapper.boinc.slot import soft_link_target
 from wrapper.dockerfile import Uncertain, copied_names
 from wrapper.dockerfile import base_images as base_images
-from wrapper.hosting import inside
+from wrapper.hosting import copy_plain, inside
 
 CONTEXT_DIR = "docker_wrapper_context"
 MOST_FILES = 100_000
@@ -91,7 +90,24 @@ def remove_context(slot: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir():
-        shutil.rmtree(path)
+        _remove_tree(path)
+
+
+def _remove_tree(path: Path) -> None:
+    for folder, folders, files in os.walk(path, topdown=False):
+        for name in files:
+            os.unlink(os.path.join(folder, name))
+        for name in folders:
+            _remove_folder(os.path.join(folder, name))
+    os.rmdir(path)
+
+
+def _remove_folder(path: str) -> None:
+    """A folder that is empty by now, or a link to one, which ``os.walk`` takes for a folder."""
+    if os.path.islink(path):
+        os.unlink(path)
+    else:
+        os.rmdir(path)
 
 
 def _dockerfile(slot: Path, name: str, roots: Collection[Path]) -> str:
@@ -198,9 +214,5 @@ def _link_or_copy(source: Path, target: Path) -> None:
     """A second name for the file; where that cannot be (another device, not ours), a copy."""
     try:
         os.link(source, target)
-        return
     except OSError:
-        pass
-    with open(open_regular(source, os.O_RDONLY), "rb") as whole, open(target, "xb") as copy:
-        shutil.copyfileobj(whole, copy, 1 << 20)
-        os.chmod(target, stat.S_IMODE(os.fstat(whole.fileno()).st_mode))
+        copy_plain(source, target)

@@ -13,7 +13,6 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Collection, Iterator
@@ -225,11 +224,25 @@ def _copy(source: Path, target: Path) -> None:
     temporary = target.with_name(f"{target.name}.docker_wrapper")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
-    with _opened(source) as whole, open(temporary, "xb") as copy:
-        shutil.copyfileobj(whole, copy, _CHUNK)
+    copy_plain(source, temporary)
+    os.replace(temporary, target)
+
+
+def copy_plain(source: Path, target: Path) -> None:
+    """Copy a plain file with its mode, following no link; the copy is on the disk at the end.
+
+    Not by ``shutil``, whose import costs the resident process more than all this module.
+
+    Raises:
+        FileExistsError: there is something by the target's name.
+        OSError: the source is no plain file, or reading or writing failed.
+    """
+    with _opened(source) as whole, open(target, "xb") as copy:
+        while chunk := whole.read(_CHUNK):
+            copy.write(chunk)
         copy.flush()
         os.fsync(copy.fileno())
-    os.replace(temporary, target)
+        os.chmod(target, stat.S_IMODE(os.fstat(whole.fileno()).st_mode) & 0o777)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -180,6 +180,17 @@ def test_removing_the_context_leaves_the_jobs_files_alone(slot: Slot) -> None:
 
 
 @needs_symlinks
+def test_removing_a_context_follows_no_link_in_it(slot: Slot) -> None:
+    slot.write("keep/it")
+    inner = slot.context().path
+    (inner / "folder_link").symlink_to(slot.path / "keep")
+    (inner / "file_link").symlink_to(slot.path / "keep" / "it")
+    remove_context(slot.path)
+    assert (slot.path / "keep" / "it").exists()
+    assert not inner.exists()
+
+
+@needs_symlinks
 def test_a_link_in_the_contexts_place_is_removed_and_not_followed(
     slot: Slot, tmp_path: Path
 ) -> None:
