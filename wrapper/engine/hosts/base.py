@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 
@@ -91,6 +92,13 @@ class Watch(Protocol):
         """Stop watching."""
 
 
+class Switch(Protocol):
+    """A dead man's switch that is armed."""
+
+    def disarm(self) -> None:
+        """All is well: nothing is to be done when this process ends."""
+
+
 class Unreachable(Exception):
     """The host could not be asked. Says nothing about what was asked for."""
 
@@ -124,6 +132,16 @@ class Host(Protocol):
 
     def watch(self, pid: int) -> Watch | None:
         """Watch a process of this host; None where there is none or it cannot be watched."""
+
+    def guard(self, order: Order, slot: Path) -> Switch:
+        """From now on, when this process is gone without a word, carry out an order.
+
+        Raises:
+            OSError: that cannot be seen to.
+        """
+
+    def guard_is_over(self, slot: Path) -> bool:
+        """Whether no switch of an earlier wrapper in this slot is still at work. Never waits."""
 
     def boot_id(self) -> str:
         """Which boot of the host this is; empty where nobody can say."""

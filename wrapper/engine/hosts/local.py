@@ -16,11 +16,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO
 
-from wrapper.engine.hosts.base import Order, Reply, Running, Unreachable, Watch
+from wrapper.engine.hosts.base import Order, Reply, Running, Switch, Unreachable, Watch
 from wrapper.engine.hosts.capture import Capture
 from wrapper.engine.hosts.family import strays
+from wrapper.engine.hosts.guard import Guard, is_over
 
 # Variables that change what a command says or how it starts up, and that nobody sets for an
 # engine's sake. NOTIFY_SOCKET and LISTEN_*: Podman would take a supervisor's socket of the BOINC
@@ -104,6 +106,14 @@ class LocalHost:
         """Watch a process by a pidfd; None where there are none or there is no such process."""
         descriptor = _pidfd(pid)
         return None if descriptor is None else _PidfdWatch(descriptor)
+
+    def guard(self, order: Order, slot: Path) -> Switch:
+        """Arm a dead man's switch; see :mod:`wrapper.engine.hosts.guard`."""
+        return Guard(order.words, {**self._environment, **order.environment}, slot)
+
+    def guard_is_over(self, slot: Path) -> bool:
+        """Whether no switch of an earlier wrapper in this slot is still at work."""
+        return is_over(slot)
 
     def boot_id(self) -> str:
         """The kernel's random id of this boot; empty where there is none."""

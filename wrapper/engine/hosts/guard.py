@@ -1,0 +1,103 @@
+"""The dead man's switch: when the wrapper is gone without saying so, the container is paused.
+
+A tiny shell waits on a pipe whose other end this process holds. A line means that all is well and
+it is to go; the end of the pipe without one means that nobody is left to watch, and it carries out
+the order it was given. While it lives it holds a lock, so that the next wrapper can wait until a
+late pause is over instead of racing it. It knows neither engine nor state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+LOCK_FILE = "docker_wrapper_guard.lock"
+
+# Two forks, so that the client does not find the shell below the wrapper when it ends that; the
+# order's words are the shell's own arguments and never part of its program.
+_SCRIPT = """
+exec 3<&0 </dev/null
+(
+  trap '' HUP INT TERM
+  read -r word <&3 && exit 0
+  tries=0
+  until "$@" || [ "$tries" -ge 30 ]; do tries=$((tries + 1)); sleep 1; done
+) &
+"""
+
+
+class Guard:
+    """A switch that is armed. Kept as long as the container may run."""
+
+    def __init__(self, words: tuple[str, ...], environment: Mapping[str, str], slot: Path) -> None:
+        """Arm it: ``words`` is what to do when this process is gone.
+
+        Raises:
+            OSError: no shell could be started, or the slot cannot be written.
+        """
+        lock = os.open(slot / LOCK_FILE, _LOCK_FLAGS, 0o644)
+        reader, self._writer = os.pipe()
+        try:
+            _lock(lock)
+            subprocess.run(
+                ["/bin/sh", "-c", _SCRIPT, "docker_wrapper_guard", *words],
+                stdin=reader,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=dict(environment),
+                pass_fds=(lock,),
+                start_new_session=True,
+                cwd="/",
+                check=True,
+                timeout=10,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            os.close(self._writer)
+            raise OSError(f"the dead man's switch cannot be armed: {error}") from error
+        finally:
+            os.close(reader)
+            os.close(lock)
+
+    def disarm(self) -> None:
+        """All is well: nothing is to be done when this process ends."""
+        if self._writer < 0:
+            return
+        with contextlib.suppress(OSError):  # it may be gone already
+            os.write(self._writer, b"disarm\n")
+        os.close(self._writer)
+        self._writer = -1
+
+
+def is_over(slot: Path) -> bool:
+    """Whether no switch of an earlier wrapper in this slot is still at work. Never waits."""
+    try:
+        lock = os.open(slot / LOCK_FILE, _LOCK_FLAGS, 0o644)
+    except OSError:
+        return True
+    try:
+        _lock(lock)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return True
+
+
+if sys.platform == "win32":
+    _LOCK_FLAGS = os.O_RDWR | os.O_CREAT
+
+    def _lock(descriptor: int) -> None:
+        raise OSError(f"no lock on {descriptor}: there is no such switch on Windows")
+else:
+    import fcntl
+
+    _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
