@@ -1,0 +1,40 @@
+"""Signals are noted and wake the loop."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from wrapper.signals import Signals
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+
+
+@pytest.fixture
+def caught() -> Iterator[Signals]:
+    kept = {number: signal.getsignal(number) for number in (1, 2, 3, 15)}
+    signals = Signals()
+    signals.catch()
+    yield signals
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    signals.close()
+
+
+def test_nothing_is_noted_at_first(caught: Signals) -> None:
+    assert not caught.quit_asked
+    assert select.select(caught.handles(), (), (), 0)[0] == []
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
+def test_a_signal_is_a_wish_to_quit_and_wakes_the_loop(caught: Signals, name: str) -> None:
+    handles = caught.handles()
+    os.kill(os.getpid(), getattr(signal, name))
+    assert caught.quit_asked
+    assert select.select(handles, (), (), 5)[0] == list(handles)
+    assert caught.handles() == ()
