@@ -190,6 +190,7 @@ class Session(Client):
         self._graphics: str | None = None
         self._trickle_up = False
         self._ended = False
+        self._last = ""
 
     @property
     def standalone(self) -> bool:
@@ -234,8 +235,10 @@ class Session(Client):
 
     def last(self, status: Status, insist: bool = False) -> bool:
         """Tell how the job ended up, and nothing after that."""
-        self._ended = True
-        self._status = status.text()
+        text = status.text()
+        if self._ended and self._status is None and text == self._last:
+            return True  # poll() has sent it since
+        self._ended, self._status, self._last = True, text, text
         if insist and self._reachable():
             self._segment.app_status.overwrite(self._status)
             self._status = None

@@ -457,3 +457,14 @@ def test_the_death_of_a_client_in_another_process_is_noticed(
     assert told is not None
     assert str(played.process.pid) in told
     session.close()
+
+
+def test_the_last_word_that_a_poll_has_sent_is_not_sent_twice(table: Table) -> None:
+    session = table.session
+    assert session.report(Status(1))
+    assert not session.last(Status(9))
+    assert table.client.app_status.read() is not None
+    session.poll(2.0)
+    assert "9.0" in (table.client.app_status.read() or "")
+    assert session.last(Status(9))
+    assert table.client.app_status.read() is None
