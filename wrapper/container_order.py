@@ -165,11 +165,12 @@ def _cpus(spec: ContainerSpec) -> Iterator[str]:
 
 
 def _mounts(spec: ContainerSpec) -> Iterator[str]:
-    """The slot first: what is mounted into it comes after. The project's folder is read-only, since
-    the client runs programs from there."""
+    """The slot first: what is mounted into it comes after. The project's folder can be written to,
+    as with BOINC's wrapper in C++: jobs keep there what their successors need.
+    """
     yield from ("--mount", mount_word(Bind(spec.slot, spec.workdir)))
     if spec.project_dir and spec.project_dir_mount:
-        project = Bind(spec.project_dir, spec.project_dir_mount, readonly=True)
+        project = Bind(spec.project_dir, spec.project_dir_mount)
         yield from ("--mount", mount_word(project))
     for bind in spec.binds:
         yield from ("--mount", mount_word(bind))

@@ -101,10 +101,10 @@ def test_shares_are_given_only_when_there_are_any() -> None:
     assert values(create_words(SPEC, DOCKER), "--cpu-shares") == []
 
 
-def test_the_projects_folder_is_read_only_and_comes_after_the_slot() -> None:
+def test_the_projects_folder_comes_after_the_slot() -> None:
     spec = replace(SPEC, project_dir="/boinc/projects/p", project_dir_mount="/project")
     assert values(create_words(spec, DOCKER), "--mount")[1:] == [
-        "type=bind,source=/boinc/projects/p,target=/project,readonly"]
+        "type=bind,source=/boinc/projects/p,target=/project"]
 
 
 def test_the_projects_folder_is_mounted_only_where_it_was_asked_for() -> None:
