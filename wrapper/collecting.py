@@ -1,0 +1,191 @@
+"""The step of collecting: outputs whole and the client's, log told, finish file, nothing left.
+
+In this order, so that a death between two lines loses nothing: log, ownership, outputs, finish
+file, and only then the container and the image. Each part may be done twice without harm.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from states.reconcile import Shown
+from states.table import Event, Outcome
+from wrapper.boinc.slot import ExitStatus, finish_written, write_finish
+from wrapper.build_context import remove_context
+from wrapper.engine.answers import Absent, Image
+from wrapper.engine.hosts.base import Reply
+from wrapper.hosting import deliver, remembered
+from wrapper.looking import Patience, look, wait_for_engine, words_of
+from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
+
+_TIDY_TRIES = 8
+_STOPS = 20
+
+
+def collecting(work: Work) -> Step:
+    """Collect what the job made and finish; then tidy up, as well as can be."""
+    if finish_written(work.slot) is None:
+        leave = yield from _collect(work)
+        if leave is not None:
+            return leave
+    yield from _tidy(work)
+    return Turn(Event.COLLECTED, work.record.outcome.value if work.record.outcome else "")
+
+
+def _collect(work: Work) -> Talk[Leave | None]:
+    """All that must be safe before anything is removed, the finish file last."""
+    if work.engine is not None:
+        leave = yield from _stopped(work)
+        if leave is not None:
+            return leave
+        yield from _tell_log(work)
+        yield from give_back(work)
+    _deliver(work)
+    _finish(work)
+    return None
+
+
+def _stopped(work: Work) -> Talk[Leave | None]:
+    """The container runs no more; it may be gone."""
+    patience, stops = Patience(), 0
+    while True:
+        seen, answer = yield from look(work)
+        if seen.shown in (Shown.EXITED, Shown.ABSENT, Shown.CREATED, Shown.FOREIGN):
+            work.stop_watching()
+            return None
+        if seen.shown is Shown.UNKNOWN:
+            leave = yield from wait_for_engine(work, patience, words_of(answer))
+            if leave is not None or work.leaving:
+                return leave or Leave()
+            continue
+        stops += 1
+        if stops > _STOPS:
+            return Leave(f"{work.driver.kind.title} cannot end the job's container.")
+        yield from work.driver.kill(work.container_name)
+        if seen.shown is Shown.PAUSED:
+            # a frozen process dies only when it thaws, and Docker refuses to kill a paused one
+            yield from work.driver.unpause(work.container_name)
+            yield from work.driver.kill(work.container_name)
+        yield Pause(0.1 * stops, work.watch)
+
+
+def _tell_log(work: Work) -> Talk[None]:
+    """The job's log into our standard error, bounded, once."""
+    if work.record.logged or work.record.container is None:
+        return
+    reply = yield from work.driver.logs(work.container_name)
+    if reply.status is None:
+        work.journal.say(f"The job's log could not be had.\n{reply.words}")
+        return
+    if reply.ok:
+        _write_log(work, reply)
+    work.machine.note(logged=True)
+
+
+def _write_log(work: Work, reply: Reply) -> None:
+    work.journal.raw(reply.out, "stdout of the job")
+    if reply.err.strip():
+        work.journal.raw(reply.err, "stderr of the job")
+
+
+def give_back(work: Work) -> Talk[None]:
+    """Make everything in the slot the client's own, through a container where root made it."""
+    if sys.platform == "win32" or not foreign_files(work.slot, os.getuid()):
+        return
+    uid, gid = (0, 0) if work.rootless else (os.getuid(), os.getgid())
+    if os.getuid() == 0:
+        owner = os.stat(work.slot)
+        uid, gid = owner.st_uid, owner.st_gid
+    image = yield from work.driver.image(work.image_name)
+    if not isinstance(image, Image):
+        work.journal.say("Files of the job stay root's: the image to give them back with is gone.")
+        return
+    reply = yield from work.driver.give_back(work.image_name, str(work.slot), uid, gid)
+    if not reply.ok:
+        work.journal.say(f"Files of the job could not be given to the client.\n{reply.words}")
+
+
+def foreign_files(slot: Path, uid: int) -> bool:
+    """Whether anything below ``slot`` belongs to another user; follows no link."""
+    pending = [str(slot)]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.stat(follow_symlinks=False).st_uid != uid:
+                        return True
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+        except OSError:
+            return True
+    return False
+
+
+def _deliver(work: Work) -> None:
+    if work.project_dir is None:
+        return
+    links = remembered(work.slot, work.project_dir)
+    delivered = deliver(work.slot, links.outputs if links else ())
+    for trouble in delivered.refused:
+        work.journal.say(f"Output not delivered: {trouble}")
+
+
+def _finish(work: Work) -> None:
+    """The finish file, synced: from here on the job's end is known to the client."""
+    record = work.record
+    if record.outcome is Outcome.ABORTED:
+        write_finish(work.slot, ExitStatus.ABORTED_BY_CLIENT)
+    elif record.outcome is Outcome.SUCCESS:
+        write_finish(work.slot, 0)
+    else:
+        write_finish(work.slot, finish_code(work), (record.error or "").split("\n")[0][:200])
+
+
+def finish_code(work: Work) -> int:
+    """The exit status that the client is told."""
+    record = work.record
+    if record.outcome is Outcome.ABORTED:
+        return ExitStatus.ABORTED_BY_CLIENT
+    if record.outcome is Outcome.SUCCESS:
+        return 0
+    return record.exit_code if record.exit_code else 1
+
+
+def _tidy(work: Work) -> Talk[None]:
+    """Remove container, image and build context; the client's own cleanup gets what resists."""
+    remove_context(work.slot)
+    if work.engine is None:
+        return
+    yield from _gone(work)
+    if not work.config.image_name:
+        yield from _image_gone(work)
+
+
+def _gone(work: Work) -> Talk[None]:
+    for attempt in range(_TIDY_TRIES):
+        seen, answer = yield from look(work)
+        if seen.shown in (Shown.ABSENT, Shown.FOREIGN):
+            return
+        if seen.shown is Shown.UNKNOWN:
+            yield Pause(0.25 * (attempt + 1))
+            continue
+        reply = yield from work.driver.remove(seen.id)
+        if not reply.ok:
+            yield Pause(0.25 * (attempt + 1))
+    said = words_of(answer)
+    work.journal.say(f"The container {work.container_name} could not be removed.\n{said}")
+
+
+def _image_gone(work: Work) -> Talk[None]:
+    for attempt in range(_TIDY_TRIES):
+        image = yield from work.driver.image(work.image_name)
+        if isinstance(image, Absent):
+            return
+        if isinstance(image, Image):
+            reply = yield from work.driver.remove_image(work.image_name)
+            if reply.ok:
+                return
+        yield Pause(0.25 * (attempt + 1))
+    work.journal.say(f"The image {work.image_name} could not be removed.")

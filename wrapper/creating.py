@@ -1,0 +1,75 @@
+"""The step of create: the job's container exists, with our label, and is not started yet.
+
+The container's name was written before, so one that a killed wrapper created is found here. A
+container of an earlier run that was cut off is removed before the next is made.
+"""
+
+from __future__ import annotations
+
+from states.reconcile import Act, reconcile
+from states.table import Event
+from wrapper.container_order import BadPath, TooLong, create_environment, create_words
+from wrapper.engine.answers import Absent, Unknown
+from wrapper.gpu import UnknownGpu
+from wrapper.imaging import failed
+from wrapper.looking import Patience, look, wait_for_engine, words_of
+from wrapper.ordering import container_spec
+from wrapper.running import turn_of
+from wrapper.work import Leave, Step, Talk, Turn, Work
+
+_TRIES = 3
+
+
+def creating(work: Work) -> Step:
+    """Look, remove what is left of an earlier run, create what is missing."""
+    patience, refused = Patience(), 0
+    while True:
+        seen, answer = yield from look(work)
+        verdict = reconcile(work.record, seen, work.boot)
+        if verdict.event is not None:
+            return turn_of(work, verdict, seen)
+        work.machine.note(**verdict.changes)
+        if verdict.act is Act.WAIT:
+            leave = yield from wait_for_engine(work, patience, words_of(answer))
+            if leave is not None:
+                return leave
+        elif verdict.act is Act.REMOVE:
+            leave = yield from _remove_old(work, patience, seen.id, verdict.note)
+            if leave is not None:
+                return leave
+        else:
+            refused += 1
+            last = yield from _create(work, refused)
+            if last is not None:
+                return last
+
+
+def _remove_old(
+    work: Work, patience: Patience, identity: str, note: str
+) -> Talk[Leave | None]:
+    work.journal.say(f"Removing the container of an earlier run: {note}")
+    reply = yield from work.driver.remove(identity)
+    if reply.ok:
+        return None
+    return (yield from wait_for_engine(work, patience, " ".join(reply.words.split())[:300]))
+
+
+def _create(work: Work, attempt: int) -> Talk[Turn | Leave | None]:
+    """Create it; None when that went well, or is worth another look and another attempt."""
+    try:
+        spec = container_spec(work)
+        words, environment = create_words(spec, work.driver.kind), create_environment(spec)
+    except (BadPath, TooLong, UnknownGpu) as error:
+        return failed(str(error))
+    except OSError as error:
+        return Leave(f"The slot's files could not be prepared: {error}. Is the disk full?")
+    reply = yield from work.driver.create(words, environment)
+    if reply.ok:
+        return None
+    image = yield from work.driver.image(work.image_name)
+    if isinstance(image, Absent):
+        return Turn(Event.IMAGE_LOST, "the image is gone", {"image": None})
+    if isinstance(image, Unknown) or attempt < _TRIES:
+        work.journal.detail(f"The container could not be created yet.\n{reply.words}")
+        return None
+    return failed("The container could not be created.", reply.words)

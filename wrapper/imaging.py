@@ -1,0 +1,148 @@
+"""The step of ensure_image: the job's image exists, by reuse, pull or build.
+
+A build or a pull is work of minutes that the loop may end at any time; it is begun again then.
+A refused build is only the job's mistake when the engine answers, has room, and refuses it again
+without its cache (a build killed earlier can leave a layer there that spoils every later one).
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from states.record import Image as ImageRecord
+from states.table import Event, Outcome
+from wrapper.build_context import (
+    Context,
+    ContextTrouble,
+    NoDockerfile,
+    make_context,
+    remove_context,
+)
+from wrapper.engine.answers import Absent, Image, Unknown
+from wrapper.engine.hosts.base import Reply
+from wrapper.looking import LABEL, Patience, wait_for_engine
+from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
+
+_ROOM = 100 << 20
+"""Bytes that must be free on the slot's disk before a refused build is the job's own mistake."""
+
+
+def imaging(work: Work) -> Step:
+    """Have the image, and say under which ID."""
+    patience = Patience()
+    while True:
+        image = yield from work.driver.image(work.image_name)
+        if isinstance(image, Image):
+            remove_context(work.slot)
+            return _ready(work, image)
+        if isinstance(image, Unknown):
+            leave = yield from wait_for_engine(work, patience, image.words)
+            if leave:
+                return leave
+            continue
+        last = yield from _get(work)
+        if last is not None:
+            return last
+
+
+def _ready(work: Work, image: Image) -> Turn:
+    known = ImageRecord(work.image_name, image.id)
+    return Turn(Event.IMAGE_READY, work.image_name, {"image": known})
+
+
+def _get(work: Work) -> Talk[Turn | Leave | None]:
+    """Build or pull; None when it went well and the image is to be looked at."""
+    try:
+        context = make_context(work.slot, work.project_dir, work.options.dockerfile)
+    except NoDockerfile as missing:
+        if work.config.image_name:
+            return (yield from _fetch(work, work.config.image_name))
+        return failed(str(missing))
+    except ContextTrouble as trouble:
+        return failed(str(trouble))
+    except OSError as error:
+        return Leave(f"The build's files cannot be laid out: {error}. Is the disk full?")
+    for told in context.left:
+        work.journal.say(f"Not in the build's context: {told}")
+    for base in context.bases:
+        leave = yield from _have_base(work, base)
+        if leave is not None:
+            return leave
+    return (yield from _build(work, context))
+
+
+def _have_base(work: Work, base: str) -> Talk[Turn | Leave | None]:
+    image = yield from work.driver.image(base)
+    if isinstance(image, Absent):
+        return (yield from _fetch(work, base))
+    return None
+
+
+def _fetch(work: Work, image: str) -> Talk[Turn | Leave | None]:
+    """Pull an image; a refusal may be the network's, so it is tried again later."""
+    work.journal.say(f"Fetching the image {image}")
+    work.wants_network = True
+    reply = yield from work.driver.pull(image)
+    work.wants_network = False
+    if reply.ok:
+        return None
+    work.journal.say(f"The image {image} could not be fetched.\n{reply.words}")
+    return Leave(
+        f"The image {image} could not be fetched; is the network there, and is the name right?"
+    )
+
+
+def _build(work: Work, context: Context) -> Talk[Turn | Leave | None]:
+    work.journal.say(f"Building the image {work.image_name}")
+    refused: Reply | None = None
+    for cached in (True, False):
+        reply = yield from _ordered(work, context, cached)
+        if reply.ok:
+            image = yield from work.driver.image(work.image_name)
+            if not isinstance(image, Absent):
+                return None
+            reply = Reply(None, trouble="the engine said it was built, and does not have it")
+        refused = reply
+        checkup = yield from work.driver.check()
+        if not checkup.answers:
+            yield Pause(1.0)
+            return None
+        if disk_free(work.slot) < _ROOM:
+            return Leave("The image could not be built: the disk is full. Please make room.")
+        work.journal.detail(f"The build was refused; once more without its cache.\n{reply.words}")
+    assert refused is not None
+    return failed(f"The image could not be built from {work.options.dockerfile}.", refused.words)
+
+
+def _ordered(work: Work, context: Context, cached: bool) -> Talk[Reply]:
+    reply = yield from work.driver.build(
+        work.image_name,
+        str(context.dockerfile_path),
+        str(context.path),
+        args=build_words(work),
+        labels={LABEL: work.label},
+        environment=work.proxies,
+        cached=cached,
+    )
+    return reply
+
+
+def build_words(work: Work) -> tuple[str, ...]:
+    """Options of the build: the proxies by name, then the project's own."""
+    proxies = (word for name in work.proxies for word in ("--build-arg", name))
+    return (*proxies, *work.config.build_args)
+
+
+def failed(why: str, said: str = "", outcome: Outcome = Outcome.JOB_FAILED) -> Turn:
+    """The turn of a job that cannot be run: ``why`` in one line, then what was said back."""
+    error = f"{why}\n{said}".strip()
+    return Turn(Event.FAILED, why, {"outcome": outcome, "error": error, "exit_code": 1})
+
+
+def disk_free(path: Path) -> int:
+    """Bytes free for us on the disk of ``path``; plenty when nobody can say."""
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return 1 << 62

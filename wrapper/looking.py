@@ -1,0 +1,85 @@
+"""How a step looks at its container, and how it waits for an engine that does not answer.
+
+Translates what the engine's side shows into the words of :mod:`states.reconcile`. An engine that
+does not answer is waited for with growing pauses and a bound; the client is obeyed meanwhile.
+"""
+
+from __future__ import annotations
+
+from states.reconcile import Shown, Sighting
+from wrapper.engine.answers import Absent, Container, Status, Unknown
+from wrapper.work import Leave, Pause, Talk, Work
+
+LABEL = "boinc.docker_wrapper"
+
+_SHOWN = {
+    Status.CREATED: Shown.CREATED,
+    Status.RUNNING: Shown.RUNNING,
+    Status.PAUSED: Shown.PAUSED,
+    Status.EXITED: Shown.EXITED,
+    Status.BUSY: Shown.UNKNOWN,
+}
+_LONGEST_PAUSE = 30.0
+_PATIENCE = 600.0
+
+
+class Patience:
+    """Growing pauses, in s: a half, one, two ... thirty, until ``limit`` has been waited in all."""
+
+    def __init__(self, limit: float = _PATIENCE) -> None:
+        self._left = limit
+        self._pause = 0.5
+
+    def next(self) -> float | None:
+        """The next pause, or None when there was enough of them."""
+        if self._left <= 0:
+            return None
+        pause = min(self._pause, self._left)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self._left -= pause
+        return pause
+
+
+def sighting(answer: Container | Absent | Unknown, label: str) -> Sighting:
+    """What an engine's answer shows of the container with this job's label."""
+    if isinstance(answer, Unknown):
+        return Sighting(Shown.UNKNOWN)
+    if isinstance(answer, Absent):
+        return Sighting(Shown.ABSENT)
+    if answer.labels.get(LABEL) != label:
+        return Sighting(Shown.FOREIGN, id=answer.id)
+    return Sighting(
+        _SHOWN[answer.status],
+        id=answer.id,
+        exit_code=answer.exit_code,
+        started_at=answer.started_at,
+        finished_at=answer.finished_at,
+        oom_killed=answer.oom_killed,
+    )
+
+
+def look(work: Work) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
+    """Ask the engine for the job's container; says so once when it does not answer."""
+    answer = yield from work.driver.container(work.container_name)
+    seen = sighting(answer, work.label)
+    if isinstance(answer, Unknown) and not work.engine_silent:
+        who = work.driver.kind.title
+        work.journal.say(f"{who} does not answer; waiting for it.\n{answer.words}")
+    work.engine_silent = isinstance(answer, Unknown)
+    return seen, answer
+
+
+def wait_for_engine(work: Work, patience: Patience, said: str) -> Talk[Leave | None]:
+    """Wait once for an engine that does not answer; a Leave when there was enough of it."""
+    pause = patience.next()
+    if pause is None:
+        who = work.driver.kind.title
+        return Leave(f"{who} does not answer. Please start it again. It said: {said}")
+    yield Pause(pause)
+    return None
+
+
+def words_of(answer: Container | Absent | Unknown) -> str:
+    """What an engine said when it gave no answer, in one line."""
+    said = answer.words if isinstance(answer, Unknown) else "the container is being changed"
+    return " ".join(said.split())[:300]

@@ -1,0 +1,182 @@
+"""The steps of running and paused: the container is started or frozen, and watched.
+
+What is to be done next is the pure decision of :func:`states.reconcile.reconcile`; here it is done.
+Both steps look first and do only what is missing, so each may be killed and run again.
+"""
+
+from __future__ import annotations
+
+from states.reconcile import Act, Shown, Sighting, Verdict, reconcile
+from states.table import Event, Outcome
+from wrapper.engine.answers import Absent, Container, Unknown
+from wrapper.engine.hosts.base import Reply
+from wrapper.imaging import failed
+from wrapper.looking import Patience, look, wait_for_engine, words_of
+from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
+
+_LOOK_AGAIN = 300.0
+"""Seconds between two looks at a container whose process is watched."""
+_LOOK_BLIND = 20.0
+"""Seconds between two looks at a container whose process cannot be watched."""
+_LAG = 0.1
+"""Seconds until the next look when the process has ended and the engine has not noticed."""
+_LAGS = 100
+_GUARD_WAITS = 350
+"""Tenths of a second that an earlier wrapper's switch may still take."""
+_REFUSALS = 8
+"""How often in a row a start, a pause or an unpause may be refused before it is an answer."""
+
+
+class Following:
+    """What one stay in running or paused has to remember between two looks."""
+
+    def __init__(self) -> None:
+        self.patience = Patience()
+        self.refusals = 0
+        self.lags = 0
+        self.said = ""
+
+
+def running(work: Work) -> Step:
+    """Start or unpause the container, and watch it until it ends."""
+    return (yield from _follow(work))
+
+
+def paused(work: Work) -> Step:
+    """Pause the container, and watch it rest."""
+    return (yield from _follow(work))
+
+
+def _follow(work: Work) -> Step:
+    follow = Following()
+    yield from _guarded(work)
+    while True:
+        seen, answer = yield from look(work)
+        verdict = reconcile(work.record, seen, work.boot)
+        if verdict.event is not None:
+            return turn_of(work, verdict, seen)
+        work.machine.note(**verdict.changes)
+        last = yield from _act(work, follow, verdict, answer)
+        if last is not None:
+            return last
+
+
+def _guarded(work: Work) -> Talk[None]:
+    """Arm the dead man's switch, after one of an earlier wrapper has done its work."""
+    if work.switch is not None:
+        return
+    for _ in range(_GUARD_WAITS):
+        if work.host.guard_is_over(work.slot):
+            break
+        yield Pause(0.1)
+    try:
+        order = next(work.driver.pause(work.container_name))
+        work.switch = work.host.guard(order, work.slot)
+    except OSError as error:
+        work.journal.say(f"The job runs without a guard: {error}")
+
+
+def _act(
+    work: Work, follow: Following, verdict: Verdict, answer: Container | Absent | Unknown
+) -> Talk[Turn | Leave | None]:
+    if not isinstance(answer, Container) or verdict.act is Act.WAIT:
+        return (yield from wait_for_engine(work, follow.patience, words_of(answer)))
+    if verdict.act in (Act.WATCH, Act.REST):
+        return (yield from _watch(work, follow, answer, verdict.act))
+    reply = yield from _changed(work, verdict.act)
+    return (yield from _answered(work, follow, verdict.act, reply))
+
+
+def _changed(work: Work, act: Act | None) -> Talk[Reply]:
+    """Have the container started, paused or unpaused."""
+    if act is Act.START:
+        return (yield from work.driver.start(work.container_name))
+    if act is Act.UNPAUSE:
+        return (yield from work.driver.unpause(work.container_name))
+    if act is Act.PAUSE:
+        return (yield from work.driver.pause(work.container_name))
+    raise ValueError(f"{act} is not for a container that is followed")
+
+
+def _answered(
+    work: Work, follow: Following, act: Act | None, reply: Reply
+) -> Talk[Turn | Leave | None]:
+    """After an act: on when it went well, else wait a little and look; give up in the end."""
+    if reply.ok:
+        follow.refusals = 0
+        return None
+    follow.refusals += 1
+    verb = act.value if act else "act"
+    work.journal.detail(f"{work.driver.kind.title} refused to {verb}.\n{reply.words}")
+    if follow.refusals < _REFUSALS:
+        yield Pause(0.2 * follow.refusals)
+        return None
+    if act is Act.START and reply.status is not None:
+        return failed("The container could not be started.", reply.words)
+    said = " ".join(reply.words.split())[:300]
+    return Leave(f"{work.driver.kind.title} would not {verb} the container. It said: {said}")
+
+
+def _watch(
+    work: Work, follow: Following, container: Container, act: Act
+) -> Talk[Turn | Leave | None]:
+    """Wait until the container's process ends, or it is time for another look."""
+    if work.record.temporary_exits:
+        work.machine.note(temporary_exits=0)
+    if work.watch is not None and work.watch.ended():
+        return (yield from _ended_unnoticed(work, follow))
+    follow.refusals = 0
+    if work.watch is None and container.pid:
+        work.watch = work.host.watch(container.pid)
+        work.accounts.follow(work.host, container.pid, container.id)
+    if act is Act.REST and work.leaving:
+        return Leave()
+    work.resting = act is Act.REST
+    try:
+        yield Pause(_LOOK_AGAIN if work.watch else _LOOK_BLIND, work.watch)
+    finally:
+        work.resting = False
+    return None
+
+
+def _ended_unnoticed(work: Work, follow: Following) -> Talk[Turn | Leave | None]:
+    """The process has ended and the engine still shows it alive, for a moment or for ever."""
+    work.accounts.read(work.host)
+    follow.lags += 1
+    if follow.lags < _LAGS:
+        yield Pause(_LAG)
+        return None
+    if follow.lags == _LAGS:
+        yield from work.driver.kill(work.container_name)
+        return None
+    return Leave(f"{work.driver.kind.title} does not notice that the job's process has ended.")
+
+
+def turn_of(work: Work, verdict: Verdict, seen: Sighting) -> Turn:
+    """The event of a verdict, with what the record is to know of it."""
+    assert verdict.event is not None
+    changes: dict[str, object] = dict(verdict.changes)
+    if verdict.event is Event.FAILED:
+        return failed(verdict.note)
+    if work.watch is not None or work.accounts.cpu_time > work.record.cpu_time:
+        work.accounts.read(work.host)
+    changes["cpu_time"] = max(work.accounts.cpu_time, work.record.cpu_time)
+    if verdict.event in (Event.EXITED, Event.RECOVERED_EXITED):
+        changes.update(_outcome(seen))
+    elif verdict.event in (Event.LOST, Event.CUT_OFF):
+        work.journal.say(f"The job starts again from create: {verdict.note}")
+        work.accounts.begin_again()
+        changes["cpu_time_before"] = work.accounts.cpu_time
+    work.stop_watching()
+    return Turn(verdict.event, verdict.note, changes)
+
+
+def _outcome(seen: Sighting) -> dict[str, object]:
+    code = seen.exit_code if seen.shown is Shown.EXITED and seen.exit_code is not None else 1
+    outcome = Outcome.SUCCESS if code == 0 else Outcome.JOB_FAILED
+    error = None
+    if code:
+        error = f"The job ended with exit code {code}"
+        if seen.oom_killed:
+            error += ": it was ended because it used more memory than there was"
+    return {"exit_code": code, "outcome": outcome, "error": error}

@@ -1,0 +1,120 @@
+"""What one job is worked on with: slot, description, client, engine, and the machine of its states.
+
+Put together once by :mod:`wrapper.opening` and handed to every step. It decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from states.machine import JobMachine
+from states.reconcile import Boot
+from states.record import Record
+from states.table import Event
+from wrapper.accounting import Accounts
+from wrapper.boinc.init_data import InitData
+from wrapper.boinc.session import Client
+from wrapper.engine.cli import Engine
+from wrapper.engine.hosts.base import Host, Order, Reply, Switch, Watch
+from wrapper.job_config import JobConfig
+from wrapper.journal import Journal
+from wrapper.options import Options
+from wrapper.wishes import Wish
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A step's wish to wait: so many seconds, less if ``watch`` ends or the client presses."""
+
+    seconds: float
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A step's last word: the event to fire, why, and what the record is to remember with it."""
+
+    event: Event
+    note: str = ""
+    changes: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Leave:
+    """A step's last word when the state stays: go now. With a ``reason``, a temporary exit."""
+
+    reason: str = ""
+
+
+T = TypeVar("T")
+Talk = Generator["Order | Pause", Reply, T]
+"""Part of a step: yields orders and pauses, is sent replies (after a pause, an empty one)."""
+Step = Talk["Turn | Leave"]
+
+
+@dataclass
+class Work:
+    """One job in its slot. ``engine`` is set by discover_distro."""
+
+    slot: Path
+    init: InitData | None
+    options: Options
+    config: JobConfig
+    session: Client
+    journal: Journal
+    machine: JobMachine
+    host: Host
+    boot: Boot
+    accounts: Accounts
+    image_name: str
+    container_name: str
+    label: str
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables that carry the client's proxies to a build and to the container; secret."""
+    engine: Engine | None = None
+    rootless: bool = False
+    host_ncpus: int | None = None
+    mistake: str = ""
+    """Why the job cannot be run at all (a bad job.toml), in words for its project."""
+    watch: Watch | None = None
+    """The container's first process, while it is known."""
+    switch: Switch | None = None
+    """The dead man's switch, armed as long as the container may run."""
+    wants_network: bool = False
+    engine_silent: bool = False
+    """Whether the engine gave no answer when it was asked last."""
+    wish: Wish = Wish.RUN
+    """What the client wants, by the loop's last look."""
+    resting: bool = False
+    """Whether the container is paused, as it should be: nothing to be read or told."""
+
+    @property
+    def record(self) -> Record:
+        """The job's record as it stands on disk."""
+        return self.machine.record
+
+    @property
+    def driver(self) -> Engine:
+        """The engine, in a state that has one."""
+        if self.engine is None:
+            raise RuntimeError(f"no engine in state {self.machine.state.value}")
+        return self.engine
+
+    @property
+    def project_dir(self) -> Path | None:
+        """The project's directory, where the client told one."""
+        return Path(self.init.project_dir) if self.init and self.init.project_dir else None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether we are to go as soon as nothing burns."""
+        return self.wish is Wish.QUIT
+
+    def stop_watching(self) -> None:
+        """Forget the container's process."""
+        if self.watch is not None:
+            self.watch.close()
+        self.watch = None
