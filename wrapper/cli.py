@@ -1,0 +1,108 @@
+"""From the command line to the exit status: take the slot, do the work, and fail with words.
+
+Nothing escapes as a traceback that ends a job: a mistake in this program is a temporary exit, with
+the traceback in the log, since the container and its work are still there.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from states.store import NotLoaded, NotSaved
+from wrapper.boinc.init_data import BadInitData, InitData, read_init_data
+from wrapper.boinc.session import open_session
+from wrapper.boinc.slot import Lock, SlotTrouble, finish_written, write_finish, write_temporary_exit
+from wrapper.journal import Journal
+from wrapper.opening import Slot, open_work
+from wrapper.options import BadOptions, Options, parse
+from wrapper.proxies import proxy_secrets
+from wrapper.signals import Signals
+from wrapper.supervisor import Supervisor
+
+_LOCK_WAIT = 35.0
+_LATER = 600.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job of the current directory; the exit status is the client's to read."""
+    slot = Path.cwd()
+    journal = Journal(sys.stderr)
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv)
+        init = read_init_data(slot / "init_data.xml")
+    except BadOptions as bad:
+        return _refused(slot, journal, str(bad))
+    except BadInitData as bad:
+        return _later(slot, journal, f"{bad}. The job waits: without it nobody knows whose it is.")
+    journal.verbose = int(options.verbose)
+    if init is not None:
+        journal.hide((init.authenticator, *proxy_secrets(init.proxy)))
+    return _locked(slot, journal, options, init)
+
+
+def _locked(slot: Path, journal: Journal, options: Options, init: InitData | None) -> int:
+    """The rest, with the slot's lock held until the end of this process."""
+    signals = Signals()
+    signals.catch()
+    try:
+        lock = Lock(slot)
+        if not _taken(lock, signals):
+            if signals.quit_asked:
+                return 0
+            return _later(slot, journal, "Another program works in this slot and does not go.")
+        try:
+            return _work(slot, journal, options, init, signals)
+        finally:
+            lock.release()
+    except SlotTrouble as trouble:
+        return _later(slot, journal, f"The slot cannot be used: {trouble}")
+    finally:
+        signals.close()
+
+
+def _taken(lock: Lock, signals: Signals) -> bool:
+    """Whether the lock could be had before the client's patience ends."""
+    until = time.monotonic() + _LOCK_WAIT
+    while not lock.try_take():
+        if time.monotonic() >= until or signals.quit_asked:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _work(
+    slot: Path, journal: Journal, options: Options, init: InitData | None, signals: Signals
+) -> int:
+    session = open_session(slot, init, time.monotonic())
+    try:
+        opened = Slot(slot, options, init, session, journal)
+        return Supervisor(open_work(opened), signals).run()
+    except (NotSaved, NotLoaded) as error:
+        return _later(slot, journal, f"The job's state is out of reach: {error}")
+    except Exception as error:
+        journal.say(f"A mistake in docker_wrapper: {error!r}\n{traceback.format_exc()}")
+        return _later(slot, journal, f"docker_wrapper made a mistake: {type(error).__name__}")
+    finally:
+        session.close()
+
+
+def _refused(slot: Path, journal: Journal, why: str) -> int:
+    """The job cannot be run at all, and never will: finish it with words."""
+    journal.say(why)
+    if finish_written(slot) is None:
+        write_finish(slot, 1, why)
+    return 1
+
+
+def _later(slot: Path, journal: Journal, why: str) -> int:
+    """Ask the client to start us again later; the container, if any, keeps its work."""
+    journal.say(f"{why}\nTrying again in {_LATER:.0f} s.")
+    try:
+        write_temporary_exit(slot, _LATER, why)
+    except SlotTrouble as trouble:
+        journal.say(f"The client cannot be told so: {trouble}")
+    return 0

@@ -1,0 +1,178 @@
+"""Opens a slot: everything that is read once at the start, put together as a :class:`Work`.
+
+What can go wrong here is either passing (the slot is taken, init_data.xml cannot be read: go, and
+come again), or a mistake of the project (a bad job.toml: the job is finished with words), or a
+state file that cannot be used: it is set aside, and the engine tells what stands.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from states.machine import JobMachine
+from states.reconcile import Boot
+from states.record import Container, Image, Job, Record, new_record
+from states.store import StateFile
+from states.table import FOLLOWING, State
+from wrapper.accounting import Accounts
+from wrapper.apart import apart
+from wrapper.boinc import naming
+from wrapper.boinc.init_data import InitData
+from wrapper.boinc.session import Client
+from wrapper.discovering import rebuilt_engine
+from wrapper.engine.hosts.base import Host
+from wrapper.engine.hosts.local import LocalHost
+from wrapper.job_config import BadJobConfig, JobConfig, load_job_config
+from wrapper.journal import Journal
+from wrapper.options import Options
+from wrapper.proxies import proxy_environment
+from wrapper.work import Work
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What is known of a slot before the job's own files are read."""
+
+    path: Path
+    options: Options
+    init: InitData | None
+    session: Client
+    journal: Journal
+
+
+def open_work(slot: Slot) -> Work:
+    """Read the job's description and its record, and put the work together.
+
+    Raises:
+        NotLoaded: the state file is there and cannot be read.
+        NotSaved: the state cannot be written.
+    """
+    host = LocalHost()
+    boot = boot_of(host)
+    config, mistake = _config(slot)
+    slot.journal.verbose = max(slot.journal.verbose, config.verbose)
+    image, container = _names(slot, config)
+    machine = _machine(slot, boot, image, container)
+    record = machine.record
+    told = slot.init.wu_cpu_time if slot.init else 0.0
+    work = Work(
+        slot=slot.path,
+        init=slot.init,
+        options=slot.options,
+        config=config,
+        session=slot.session,
+        journal=slot.journal,
+        machine=machine,
+        host=host,
+        boot=boot,
+        accounts=Accounts(record.cpu_time_before, max(record.cpu_time, told)),
+        image_name=image,
+        container_name=container,
+        label=record.job.result,
+        proxies=proxy_environment(slot.init.proxy) if slot.init else {},
+        mistake=mistake,
+    )
+    if machine.state is not State.DISCOVER_DISTRO:
+        work.engine = rebuilt_engine(work)
+    return work
+
+
+def _config(slot: Slot) -> tuple[JobConfig, str]:
+    """The job's description, or the defaults and what is wrong with it."""
+    path = slot.path / slot.options.config
+    roots = [Path(slot.init.project_dir)] if slot.init and slot.init.project_dir else []
+    try:
+        return apart(lambda: load_job_config(path, roots)), ""
+    except BadJobConfig as bad:
+        return JobConfig(), str(bad)
+
+
+def _names(slot: Slot, config: JobConfig) -> tuple[str, str]:
+    """The image's and the container's name, fixed by the job."""
+    image = config.image_name or naming.image_name(slot.init, slot.path)
+    return image, naming.container_name(slot.init, slot.path)
+
+
+def _machine(slot: Slot, boot: Boot, image: str, container: str) -> JobMachine:
+    """The machine where it stood, or at its beginning."""
+    file = StateFile(slot.path)
+    job = _job(slot)
+    fresh = new_record(
+        job,
+        _now(),
+        boot_id=boot.id,
+        wrapper_pid=os.getpid(),
+        image=Image(image),
+        container=Container(container),
+    )
+    record = _recorded(slot, file, fresh)
+    machine = JobMachine(record, file.save, _now)
+    if record is fresh:
+        file.save(record)
+    else:
+        # whoever left a run to us may have died, and a dead man's switch have paused it since
+        held = record.held or record.state in FOLLOWING
+        machine.note(wrapper_pid=os.getpid(), held=held)
+    return machine
+
+
+def _job(slot: Slot) -> Job:
+    if slot.init is None:
+        return Job("", "", naming.container_name(None, slot.path))
+    project = naming.project_dir_name(slot.init)
+    return Job(project, slot.init.wu_name, slot.init.result_name)
+
+
+def _recorded(slot: Slot, file: StateFile, fresh: Record) -> Record:
+    """The record on disk when it is this job's and can be read, else a fresh one."""
+    content = file.load()
+    if content is None:
+        return fresh
+    record = apart(lambda: _understood(content))
+    if isinstance(record, str):
+        return _set_aside(slot, file, fresh, record)
+    if record.job != fresh.job:
+        return _set_aside(slot, file, fresh, f"it is of another job, {record.job.result}")
+    return record
+
+
+def _understood(content: bytes) -> Record | str:
+    """The record in a state file, or why it is none. Imports pydantic: only in a child."""
+    from states.schema import BadRecord, read_record
+
+    try:
+        return read_record(content)
+    except BadRecord as bad:
+        return str(bad)
+
+
+def _set_aside(slot: Slot, file: StateFile, fresh: Record, why: str) -> Record:
+    kept = file.set_aside(_now())
+    slot.journal.say(
+        f"The state file cannot be used ({why}); it is kept as {kept.name}. "
+        "What the engine shows decides how the job goes on."
+    )
+    return replace(fresh, history=new_record(fresh.job, _now(), note=f"set aside: {why}").history)
+
+
+def boot_of(host: Host) -> Boot:
+    """Which boot of the host this is, and when it began."""
+    uptime = _uptime()
+    began = datetime.now(timezone.utc) - timedelta(seconds=uptime) if uptime else None
+    return Boot(host.boot_id(), began)
+
+
+def _uptime() -> float | None:
+    """Seconds since the boot, suspended time included."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return None
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

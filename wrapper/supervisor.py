@@ -1,0 +1,236 @@
+"""The loop: waits for the next thing to happen, and turns it into an event of the machine.
+
+One thread. It carries out what steps ask for, at most a tenth of a second away from the client at
+any time, and it alone waits. What a wish of the client means is decided in :mod:`wrapper.wishes`.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable
+
+from states.store import NotSaved
+from states.table import Event, Outcome, State
+from wrapper.boinc.slot import write_temporary_exit
+from wrapper.collecting import collecting, finish_code
+from wrapper.creating import creating
+from wrapper.discovering import discovering
+from wrapper.engine.hosts.base import Order, Reply, Running
+from wrapper.imaging import failed, imaging
+from wrapper.running import paused, running
+from wrapper.signals import Signals
+from wrapper.telling import Telling
+from wrapper.wishes import Answer, Wish, answer
+from wrapper.work import Leave, Pause, Step, Turn, Work
+
+_TICK = 0.1
+_GRACE = 5.0
+"""Seconds that a short change at the engine may still take when the client wants something else."""
+_HEARING = 1.2
+"""Seconds that the client has to read the last status; it looks about once a second."""
+_FIRST_DELAY = 60.0
+_LONGEST_DELAY = 3600.0
+
+STEPS: dict[State, Callable[[Work], Step]] = {
+    State.DISCOVER_DISTRO: discovering,
+    State.ENSURE_IMAGE: imaging,
+    State.CREATE: creating,
+    State.RUNNING: running,
+    State.PAUSED: paused,
+    State.COLLECTING: collecting,
+}
+_NOTHING = Reply(0)
+
+
+class Supervisor:
+    """Drives one job from the state it is in to ``done``, or until it is told to go."""
+
+    def __init__(self, work: Work, signals: Signals) -> None:
+        self._work = work
+        self._signals = signals
+        self._telling = Telling(work)
+        self._goodbye = ""
+
+    def run(self) -> int:
+        """Work until there is nothing left to do here; the exit status for the client."""
+        work = self._work
+        try:
+            if work.mistake and work.machine.state not in (State.COLLECTING, State.DONE):
+                self._fire(failed(work.mistake, outcome=Outcome.ERROR))
+            while work.machine.state is not State.DONE:
+                last = self._once()
+                if isinstance(last, Leave):
+                    return self._leave(last)
+                if last is not None:
+                    self._fire(last)
+        except NotSaved as error:
+            self._pause_anyhow()
+            return self._leave(Leave(f"The job's state cannot be saved: {error}"))
+        self._disarm()
+        self._say_goodbye()
+        return finish_code(work)
+
+    def _disarm(self) -> None:
+        """We go on purpose: nothing runs on that would have to be paused."""
+        if self._work.switch is not None:
+            self._work.switch.disarm()
+            self._work.switch = None
+
+    def _once(self) -> Turn | Leave | None:
+        """Obey, or else do the state's step. None: look again at what is wanted."""
+        self._tick(0.0, ())
+        state = self._work.machine.state
+        wanted = answer(state, self._work.wish)
+        if isinstance(wanted, Event):
+            return self._obey(wanted)
+        if wanted is Answer.LEAVE:
+            return Leave()
+        if wanted is Answer.HOLD:
+            self._tick(_TICK, ())
+            return None
+        return self._drive(STEPS[state](self._work), state)
+
+    def _obey(self, event: Event) -> Turn:
+        """The turn that an event of the client's makes."""
+        changes: dict[str, object] = {"cpu_time": self._work.accounts.cpu_time}
+        if event is Event.ABORT:
+            changes.update(outcome=Outcome.ABORTED, error="aborted by the client")
+            return Turn(event, "the client aborts the job", changes)
+        return Turn(event, self._goodbye if self._work.leaving else "the client", changes)
+
+    def _fire(self, turn: Turn) -> None:
+        before = self._work.machine.state
+        self._work.machine.fire(turn.event, turn.note, **turn.changes)
+        after = self._work.machine.state
+        self._work.journal.detail(f"{before.value} -> {after.value}: {turn.note}")
+        if turn.event is Event.FAILED:
+            self._work.journal.say(str(self._work.record.error))
+
+    def _drive(self, step: Step, state: State) -> Turn | Leave | None:
+        """Carry out what a step asks for, until its last word or until the client presses."""
+        try:
+            asked = next(step)
+            while True:
+                reply = self._carry_out(asked, state)
+                if reply is None:
+                    return None
+                asked = step.send(reply)
+        except StopIteration as stop:
+            last: Turn | Leave = stop.value
+            return last
+        finally:
+            step.close()
+
+    def _carry_out(self, asked: Order | Pause, state: State) -> Reply | None:
+        """The reply to an order or the end of a pause; None when something presses more."""
+        if isinstance(asked, Pause):
+            return self._pause(asked, state)
+        if not asked.changes and self._pressed(state):
+            return None
+        return self._ordered(asked, state)
+
+    def _pause(self, pause: Pause, state: State) -> Reply | None:
+        until = time.monotonic() + pause.seconds
+        while time.monotonic() < until:
+            if self._pressed(state):
+                return None
+            if pause.watch is not None and pause.watch.ended():
+                break
+            handles = pause.watch.handles() if pause.watch is not None else ()
+            self._tick(min(_TICK, until - time.monotonic()), handles)
+        return _NOTHING
+
+    def _ordered(self, order: Order, state: State) -> Reply | None:
+        """Start an order and follow it; one that only looks, or builds, yields to the client."""
+        command = self._work.host.start(order)
+        pressed_since: float | None = None
+        while (reply := command.poll()) is None:
+            self._tick(_TICK, command.handles())
+            if not self._pressed(state):
+                pressed_since = None
+                continue
+            pressed_since = pressed_since or time.monotonic()
+            patience = _GRACE if order.changes and not order.build else 0.0
+            if time.monotonic() - pressed_since >= patience:
+                self._end(command)
+                return None
+        return reply
+
+    def _end(self, command: Running) -> None:
+        """End a command and see it gone, within a bound."""
+        command.end()
+        until = time.monotonic() + 2.0
+        while command.poll() is None and time.monotonic() < until:
+            self._tick(0.02, command.handles())
+
+    def _pressed(self, state: State) -> bool:
+        """Whether the client wants something that this state's step must give way to."""
+        wanted = answer(state, self._work.wish)
+        if state is State.PAUSED and self._work.leaving and self._work.resting:
+            return True
+        return wanted is not Answer.GO_ON
+
+    def _tick(self, seconds: float, handles: tuple[int, ...]) -> None:
+        """Wait, at most so long, then hear the client and tell it what there is to tell."""
+        waited = [*handles, *self._signals.handles()]
+        if waited:
+            select.select(waited, (), (), max(0.0, seconds))
+        elif seconds > 0:
+            time.sleep(seconds)
+        now = time.monotonic()
+        self._work.session.poll(now)
+        self._work.wish = self._wish(now)
+        self._telling.turn(now)
+
+    def _wish(self, now: float) -> Wish:
+        session = self._work.session
+        if session.abort_asked:
+            return Wish.ABORT
+        if not self._goodbye:
+            self._goodbye = self._why_go(now)
+        if self._goodbye:
+            return Wish.QUIT
+        return Wish.REST if session.suspended else Wish.RUN
+
+    def _why_go(self, now: float) -> str:
+        """Why we are to go, in words; empty when we are not."""
+        if self._work.session.quit_asked:
+            return "the client quits"
+        if self._signals.quit_asked:
+            return "a signal asked us to go"
+        return self._work.session.client_gone(now) or ""
+
+    def _leave(self, leave: Leave) -> int:
+        """Go without having finished; with a reason, ask the client to try again later."""
+        self._work.stop_watching()
+        if self._work.machine.state is not State.RUNNING:
+            self._disarm()  # else it may run on: the switch pauses it as soon as that can be done
+        if not leave.reason:
+            self._work.journal.detail(f"Leaving: {self._goodbye}")
+            return 0
+        count = self._work.record.temporary_exits
+        delay = min(_FIRST_DELAY * 2 ** min(count, 10), _LONGEST_DELAY)
+        try:
+            self._work.machine.note(temporary_exits=count + 1)
+        except NotSaved as error:
+            self._work.journal.detail(f"The state cannot be saved: {error}")
+        self._work.journal.say(f"{leave.reason}\nTrying again in {delay:.0f} s.")
+        write_temporary_exit(self._work.slot, delay, leave.reason)
+        return 0
+
+    def _pause_anyhow(self) -> None:
+        """Nothing burns on when the state cannot be saved: pause without writing it down."""
+        work = self._work
+        if work.engine is None or work.watch is None:
+            return
+        asking = work.engine.pause(work.container_name)
+        reply = work.host.run(next(asking))
+        work.journal.detail(f"Paused, since the state cannot be saved: {reply.words}")
+
+    def _say_goodbye(self) -> None:
+        """See to it that the client hears the last CPU time, without waiting for it for long."""
+        until = time.monotonic() + _HEARING
+        while not self._telling.told_last() and time.monotonic() < until:
+            self._tick(0.02, ())
+        self._telling.told_last(insist=True)

@@ -1,0 +1,91 @@
+"""What the client is told while a job goes on, about once a second, and at its end."""
+
+from __future__ import annotations
+
+from states.table import State
+from wrapper.boinc.session import Status, scaled
+from wrapper.boinc.slot import SlotTrouble, read_fraction, read_sporadic, write_sporadic
+from wrapper.work import Work
+
+_PERIOD = 1.0
+_RARE = 10.0
+
+
+class Telling:
+    """Reads the accounts and tells the client. Times are monotonic, in s."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._next = 0.0
+        self._fraction = 0.0
+        self._port_told: int | None = None
+        self._sporadic: int | None = None
+        self._last_told = False
+
+    def turn(self, now: float) -> None:
+        """Called by the loop as often as it likes; does its work once a second."""
+        if self._work.machine.state in (State.COLLECTING, State.DONE):
+            self._last_told = self._last_told or self._work.session.last(self.status())
+            return
+        if now < self._next:
+            return
+        self._next = now + (_RARE if self._work.resting else _PERIOD)
+        self._turn()
+
+    def _turn(self) -> None:
+        work = self._work
+        if work.watch is not None and not work.resting:
+            work.accounts.read(work.host)
+        if work.options.sporadic:
+            self._pass_sporadic()
+        work.session.report(self.status())
+        port = work.record.graphics_port
+        if port and port != self._port_told and work.machine.state is State.RUNNING:
+            work.session.tell_graphics(f"http://127.0.0.1:{port}")
+            self._port_told = port
+
+    def _pass_sporadic(self) -> None:
+        """The client's state into the file ``ca``, whenever it changes."""
+        state = self._work.session.sporadic_ca
+        if state is not None and state != self._sporadic:
+            try:
+                write_sporadic(self._work.slot, state)
+            except SlotTrouble as trouble:
+                self._work.journal.detail(str(trouble))
+                return
+            self._sporadic = state
+
+    def status(self) -> Status:
+        """What there is to tell now."""
+        work = self._work
+        sporadic = read_sporadic(work.slot) if work.options.sporadic else None
+        cpu = work.accounts.cpu_time
+        return Status(
+            cpu_time=cpu,
+            checkpoint_cpu_time=cpu,
+            fraction_done=self._scaled_fraction(),
+            wss=work.accounts.wss,
+            want_network=work.wants_network,
+            sporadic_ac=sporadic,
+        )
+
+    def _scaled_fraction(self) -> float:
+        """How far the job is, as the part of the whole that this task stands for."""
+        work = self._work
+        if work.record.outcome is not None and work.record.outcome.value == "success":
+            self._fraction = 1.0
+        else:
+            told = read_fraction(work.slot)
+            self._fraction = self._fraction if told is None else told
+        if work.init is None:
+            return self._fraction
+        return scaled(self._fraction, work.init.fraction_done_start, work.init.fraction_done_end)
+
+    def told_last(self, insist: bool = False) -> bool:
+        """Whether the job's last status is where the client will read it.
+
+        ``insist`` puts it in the place of an earlier one that the client has not read yet.
+        """
+        if insist and not self._last_told:
+            self._last_told = self._work.session.last(self.status(), insist=True)
+        return self._last_told
