@@ -6,6 +6,7 @@ import ctypes
 import os
 import sys
 from pathlib import Path
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import given
@@ -79,6 +80,36 @@ def test_overwriting_puts_a_text_in_the_place_of_another() -> None:
     channel.overwrite("new")
     assert memory[:5] == b"\x01new\0"
     assert channel.read() == "new"
+
+
+class Watched(bytearray):
+    """Memory that notes in which order it is touched."""
+
+    readonly = False
+    touched: ClassVar[list[str]] = []
+
+    def __getitem__(self, index: Any) -> Any:
+        self.touched.append("read flag" if index == 0 else "read text")
+        return super().__getitem__(index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.touched.append(f"flag {value}" if index == 0 else "write text")
+        super().__setitem__(index, value)
+
+
+def test_the_other_side_never_sees_half_a_text() -> None:
+    """The flag is set after the text was written, and cleared after it was copied."""
+    memory = Watched(CHANNEL_SIZE)
+    channel = Channel(cast(memoryview, memory))
+    memory.touched.clear()
+    assert channel.write("new")
+    assert memory.touched == ["read flag", "write text", "flag 1"]
+    memory.touched.clear()
+    assert channel.read() == "new"
+    assert memory.touched == ["read flag", "read text", "flag 0"]
+    memory.touched.clear()
+    channel.overwrite("newer")
+    assert memory.touched == ["flag 0", "write text", "flag 1"]
 
 
 def test_the_longest_text_leaves_room_for_flag_and_nul() -> None:
