@@ -127,7 +127,7 @@ def read_inspect(said: bytes) -> Container:
     if word not in _STATUS:
         raise ValueError(f"a container's status {word!r} is unknown")
     status = _STATUS[word]
-    config = one.get("Config") or {}
+    config = _part(one, "Config", must=False)
     return Container(
         id=_text(one, "Id"), name=_text(one, "Name").removeprefix("/"), status=status,
         exit_code=_exit_code(state) if status is Status.EXITED else None,
@@ -147,7 +147,7 @@ def read_image(said: bytes) -> Image:
         ValueError: the answer is not JSON, or not that of exactly one image.
     """
     one = _only(said)
-    config = one.get("Config") or {}
+    config = _part(one, "Config", must=False)
     return Image(_bare_id(_text(one, "Id")), _labels(config.get("Labels")))
 
 
@@ -230,13 +230,13 @@ def _zone(said: str) -> timezone:
 def _docker_checkup(whole: Mapping[str, Any]) -> Checkup:
     errors = whole.get("ServerErrors")
     if errors:
-        return Checkup(False, words="\n".join(str(one) for one in errors))
+        return Checkup(False, words="\n".join(str(one) for one in _list(errors)))
     version = whole.get("ServerVersion")
     if not isinstance(version, str) or not version:
         if "host" in whole:
             return Checkup(False, words="the docker command here is Podman's")
         raise ValueError("no ServerVersion in what docker info said")
-    options = whole.get("SecurityOptions") or []
+    options = _list(whole.get("SecurityOptions"))
     rootless = any("name=rootless" in str(option) for option in options)
     cgroup = str(whole.get("CgroupVersion", ""))
     return _able(version, rootless, "2" in cgroup, _positive(whole.get("NCPU")))
@@ -245,7 +245,7 @@ def _docker_checkup(whole: Mapping[str, Any]) -> Checkup:
 def _podman_checkup(whole: Mapping[str, Any]) -> Checkup:
     host = _part(whole, "host")
     version = _text(_part(whole, "version"), "Version")
-    rootless = (host.get("security") or {}).get("rootless") is True
+    rootless = _part(host, "security", must=False).get("rootless") is True
     cgroup = str(host.get("cgroupVersion", ""))
     return _able(version, rootless, "2" in cgroup, _positive(host.get("cpus")))
 
@@ -265,14 +265,14 @@ def _exit_code(state: Mapping[str, Any]) -> int | None:
 
 def _ports(one: Mapping[str, Any]) -> dict[int, int]:
     """TCP ports: those in use while it runs, else those asked for."""
-    asked = _part(one, "HostConfig", must=False).get("PortBindings") or {}
-    in_use = _part(one, "NetworkSettings", must=False).get("Ports") or {}
+    asked = _part(_part(one, "HostConfig", must=False), "PortBindings", must=False)
+    in_use = _part(_part(one, "NetworkSettings", must=False), "Ports", must=False)
     ports: dict[int, int] = {}
     for bindings in (asked, in_use):
-        for inside, places in _object(bindings).items():
+        for inside, places in bindings.items():
             number, _, protocol = inside.partition("/")
-            for place in places or ():
-                outside = str(place.get("HostPort", ""))
+            for place in _list(places):
+                outside = str(_object(place).get("HostPort", ""))
                 # Port 0 is one that the engine has yet to choose.
                 if protocol == "tcp" and outside.isdigit() and int(outside):
                     ports[int(number)] = int(outside)
@@ -302,6 +302,14 @@ def _object(value: Any) -> Mapping[str, Any]:
 def _part(whole: Mapping[str, Any], key: str, must: bool = True) -> Mapping[str, Any]:
     value = whole.get(key)
     return {} if value is None and not must else _object(value)
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ValueError("not a JSON list where one was expected")
+    return value
 
 
 def _text(whole: Mapping[str, Any], key: str) -> str:
