@@ -45,10 +45,10 @@ unit: $(STAMP)  ## tests that need neither an engine nor a client
 test: setup lint  ## everything: packages, environment, lint and all tests
 	$(PYTEST) -n 2 --dist loadgroup tests
 
-demo: $(STAMP)  ## one job under the real BOINC client; ENGINE=docker or podman chooses
+demo: setup  ## one job under the real BOINC client; ENGINE=docker or podman chooses
 	ENGINE='$(ENGINE)' $(PYTHON) -m tests.lab.demo
 
-bench: $(STAMP)  ## measure; REFERENCE= another wrapper's program, SCALE= how many jobs
+bench: setup  ## measure; REFERENCE= another wrapper's program, SCALE= how many jobs
 	REFERENCE='$(REFERENCE)' SCALE='$(SCALE)' $(PYTHON) -m tests.benchmarks
 
 app: $(STAMP)  ## a folder that can be handed to a project as an app version
