@@ -138,6 +138,8 @@ def follow(client: RealClient, story: Story) -> None:
                 raise NoDemo(f"not finished within {LIMIT:.0f} s\n{client.story()}")
             time.sleep(0.1)
         story.look(client)
+        if client.exit_status() == 0:
+            story.fraction = 1.0  # Of a finished task the client tells no fraction.
         screen.show(story)
     finally:
         screen.leave()

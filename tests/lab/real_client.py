@@ -244,11 +244,9 @@ class RealClient:
         return text[start:end] if 0 <= start < end else ""
 
     def exit_status(self) -> int | None:
-        """The task's exit status as the client recorded it; None while it has not."""
-        text = _read(self.home / "client_state.xml")
-        start = text.rfind("<result>")
-        field = text[start:].partition("<exit_status>")[2].partition("</exit_status>")[0]
-        return int(field) if field.strip("-").isdigit() else None
+        """The task's exit status as the client tells it; None before the task is finished."""
+        told = self.tasks().get("exit_status") if self.finished() else None
+        return None if told is None else int(told)
 
     def state(self) -> dict[str, Any]:
         """The wrapper's state file; empty where there is none (yet, or any more)."""
