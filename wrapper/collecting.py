@@ -12,7 +12,7 @@ from pathlib import Path
 
 from states.reconcile import Shown
 from states.table import Event, Outcome
-from wrapper.boinc.slot import ExitStatus, finish_written, write_finish
+from wrapper.boinc.slot import ExitStatus, write_finish
 from wrapper.build_context import remove_context
 from wrapper.engine.answers import Absent, Image
 from wrapper.engine.hosts.base import Reply
@@ -25,11 +25,13 @@ _STOPS = 20
 
 
 def collecting(work: Work) -> Step:
-    """Collect what the job made and finish; then tidy up, as well as can be."""
-    if finish_written(work.slot) is None:
-        leave = yield from _collect(work)
-        if leave is not None:
-            return leave
+    """Collect what the job made and finish; then tidy up, as well as can be.
+
+    A finish file that stands is no sign that all was collected: the job can write one as well.
+    """
+    leave = yield from _collect(work)
+    if leave is not None:
+        return leave
     yield from _tidy(work)
     return Turn(Event.COLLECTED, work.record.outcome.value if work.record.outcome else "")
 
