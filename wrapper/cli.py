@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from states.store import NotLoaded, NotSaved
-from wrapper.boinc.init_data import BadInitData, InitData, read_init_data
+from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import open_session
 from wrapper.boinc.slot import Lock, SlotTrouble, finish_written, write_finish, write_temporary_exit
 from wrapper.journal import Journal
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     journal = Journal(sys.stderr)
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
-        init = read_init_data(slot / "init_data.xml")
+        init = read_init_data(slot / INIT_DATA_FILE)
     except BadOptions as bad:
         return _refused(slot, journal, str(bad))
     except BadInitData as bad:

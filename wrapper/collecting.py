@@ -17,7 +17,7 @@ from wrapper.build_context import remove_context
 from wrapper.engine.answers import Absent, Image
 from wrapper.engine.hosts.base import Reply
 from wrapper.hosting import deliver, remembered
-from wrapper.looking import Patience, look, wait_for_engine, words_of
+from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _TIDY_TRIES = 8
@@ -96,7 +96,8 @@ def give_back(work: Work) -> Talk[None]:
     """Make everything in the slot the client's own, through a container where root made it."""
     if sys.platform == "win32" or not foreign_files(work.slot, os.getuid()):
         return
-    uid, gid = (0, 0) if work.rootless else (os.getuid(), os.getgid())
+    checkup = yield from checked(work)
+    uid, gid = (0, 0) if checkup.rootless else (os.getuid(), os.getgid())
     if os.getuid() == 0:
         owner = os.stat(work.slot)
         uid, gid = owner.st_uid, owner.st_gid

@@ -12,7 +12,7 @@ from wrapper.container_order import BadPath, TooLong, create_environment, create
 from wrapper.engine.answers import Absent, Unknown
 from wrapper.gpu import UnknownGpu
 from wrapper.imaging import failed
-from wrapper.looking import Patience, look, wait_for_engine, words_of
+from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
 from wrapper.ordering import container_spec
 from wrapper.running import turn_of
 from wrapper.work import Leave, Step, Talk, Turn, Work
@@ -56,8 +56,9 @@ def _remove_old(
 
 def _create(work: Work, attempt: int) -> Talk[Turn | Leave | None]:
     """Create it; None when that went well, or is worth another look and another attempt."""
+    checkup = yield from checked(work)
     try:
-        spec = container_spec(work)
+        spec = container_spec(work, checkup.ncpus)
         words, environment = create_words(spec, work.driver.kind), create_environment(spec)
     except (BadPath, TooLong, UnknownGpu) as error:
         return failed(str(error))

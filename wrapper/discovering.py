@@ -31,7 +31,7 @@ def discovering(work: Work) -> Step:
         )
     work.engine = found.engine
     kind, version = found.engine.kind.value, found.checkup.version
-    work.host_ncpus, work.rootless = found.checkup.ncpus, found.checkup.rootless
+    work.checkup = found.checkup
     work.journal.say(f"Using {found.engine.kind.title} {version} on {work.host.name}")
     return Turn(
         Event.ENGINE_FOUND,

@@ -24,13 +24,14 @@ from wrapper.engine.hosts.base import Reply
 from wrapper.looking import LABEL, Patience, wait_for_engine
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
+_PATIENCE = 60.0
 _ROOM = 100 << 20
 """Bytes that must be free on the slot's disk before a refused build is the job's own mistake."""
 
 
 def imaging(work: Work) -> Step:
     """Have the image, and say under which ID."""
-    patience = Patience()
+    patience = Patience(_PATIENCE)
     while True:
         image = yield from work.driver.image(work.image_name)
         if isinstance(image, Image):
@@ -38,8 +39,9 @@ def imaging(work: Work) -> Step:
             return _ready(work, image)
         if isinstance(image, Unknown):
             leave = yield from wait_for_engine(work, patience, image.words)
-            if leave:
-                return leave
+            if leave is not None:
+                # nothing of this job stands there yet: another engine will do
+                return Turn(Event.ENGINE_LOST, leave.reason, {"engine": None})
             continue
         last = yield from _get(work)
         if last is not None:
@@ -81,6 +83,9 @@ def _have_base(work: Work, base: str) -> Talk[Turn | Leave | None]:
 
 def _fetch(work: Work, image: str) -> Talk[Turn | Leave | None]:
     """Pull an image; a refusal may be the network's, so it is tried again later."""
+    leave = yield from _network(work)
+    if leave is not None:
+        return leave
     work.journal.say(f"Fetching the image {image}")
     work.wants_network = True
     reply = yield from work.driver.pull(image)
@@ -91,6 +96,18 @@ def _fetch(work: Work, image: str) -> Talk[Turn | Leave | None]:
     return Leave(
         f"The image {image} could not be fetched; is the network there, and is the name right?"
     )
+
+
+def _network(work: Work) -> Talk[Leave | None]:
+    """Wait until the volunteer lets us use the network; the client hears that we want it."""
+    patience = Patience()
+    while work.session.network_suspended:
+        work.wants_network = True
+        pause = patience.next()
+        if pause is None:
+            return Leave("The job's image has to be fetched, and BOINC may not use the network now")
+        yield Pause(pause)
+    return None
 
 
 def _build(work: Work, context: Context) -> Talk[Turn | Leave | None]:

@@ -7,7 +7,7 @@ does not answer is waited for with growing pauses and a bound; the client is obe
 from __future__ import annotations
 
 from states.reconcile import Shown, Sighting
-from wrapper.engine.answers import Absent, Container, Status, Unknown
+from wrapper.engine.answers import Absent, Checkup, Container, Status, Unknown
 from wrapper.work import Leave, Pause, Talk, Work
 
 LABEL = "boinc.docker_wrapper"
@@ -21,6 +21,7 @@ _SHOWN = {
 }
 _LONGEST_PAUSE = 30.0
 _PATIENCE = 600.0
+_PATIENCE_LEAVING = 8.0
 
 
 class Patience:
@@ -28,6 +29,7 @@ class Patience:
 
     def __init__(self, limit: float = _PATIENCE) -> None:
         self._left = limit
+        self.waited = 0.0
         self._pause = 0.5
 
     def next(self) -> float | None:
@@ -37,6 +39,7 @@ class Patience:
         pause = min(self._pause, self._left)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self._left -= pause
+        self.waited += pause
         return pause
 
 
@@ -69,8 +72,21 @@ def look(work: Work) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
     return seen, answer
 
 
+def checked(work: Work) -> Talk[Checkup]:
+    """What the engine can do; asked once in an episode, and again while it gives no answer."""
+    if work.checkup is None or not work.checkup.answers:
+        work.checkup = yield from work.driver.check()
+    return work.checkup
+
+
 def wait_for_engine(work: Work, patience: Patience, said: str) -> Talk[Leave | None]:
-    """Wait once for an engine that does not answer; a Leave when there was enough of it."""
+    """Wait once for an engine that does not answer; a Leave when there was enough of it.
+
+    When we are to go, that is soon: the client would kill us, and the dead man's switch goes on
+    trying to pause.
+    """
+    if work.leaving and patience.waited >= _PATIENCE_LEAVING:
+        return Leave()
     pause = patience.next()
     if pause is None:
         who = work.driver.kind.title

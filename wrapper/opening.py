@@ -22,7 +22,7 @@ from states.table import FOLLOWING, State
 from wrapper.accounting import Accounts
 from wrapper.apart import apart
 from wrapper.boinc import naming
-from wrapper.boinc.init_data import InitData
+from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import Client
 from wrapper.discovering import rebuilt_engine
 from wrapper.engine.hosts.base import Host
@@ -30,7 +30,7 @@ from wrapper.engine.hosts.local import LocalHost
 from wrapper.job_config import BadJobConfig, JobConfig, load_job_config
 from wrapper.journal import Journal
 from wrapper.options import Options
-from wrapper.proxies import proxy_environment
+from wrapper.proxies import proxy_environment, proxy_secrets
 from wrapper.work import Work
 
 
@@ -158,6 +158,18 @@ def _set_aside(slot: Slot, file: StateFile, fresh: Record, why: str) -> Record:
         "What the engine shows decides how the job goes on."
     )
     return replace(fresh, history=new_record(fresh.job, _now(), note=f"set aside: {why}").history)
+
+
+def reread(work: Work) -> None:
+    """Take what changed in init_data.xml while the job goes on; a bad file changes nothing."""
+    try:
+        init = read_init_data(work.slot / INIT_DATA_FILE)
+    except BadInitData as bad:
+        work.journal.detail(f"Asked to read init_data.xml again: {bad}")
+        return
+    if init is not None:
+        work.journal.hide((init.authenticator, *proxy_secrets(init.proxy)))
+        work.init, work.proxies = init, proxy_environment(init.proxy)
 
 
 def boot_of(host: Host) -> Boot:

@@ -11,7 +11,7 @@ from wrapper.looking import LABEL
 from wrapper.work import Work
 
 
-def container_spec(work: Work) -> ContainerSpec:
+def container_spec(work: Work, host_ncpus: int | None) -> ContainerSpec:
     """Prepare the slot's linked files and say all that the container is to be.
 
     Raises:
@@ -29,7 +29,7 @@ def container_spec(work: Work) -> ContainerSpec:
         project_dir_mount=config.project_dir_mount,
         words=work.options.words,
         ncpus=init.ncpus if init else 0.0,
-        host_ncpus=work.host_ncpus,
+        host_ncpus=host_ncpus,
         shares=_shares(work),
         binds=_binds(work),
         mounts=config.mount,

@@ -83,6 +83,7 @@ def _act(
         return (yield from wait_for_engine(work, follow.patience, words_of(answer)))
     if verdict.act in (Act.WATCH, Act.REST):
         return (yield from _watch(work, follow, answer, verdict.act))
+    work.at_rest = False
     reply = yield from _changed(work, verdict.act)
     return (yield from _answered(work, follow, verdict.act, reply))
 
@@ -129,9 +130,10 @@ def _watch(
     if work.watch is None and container.pid:
         work.watch = work.host.watch(container.pid)
         work.accounts.follow(work.host, container.pid, container.id)
-    if act is Act.REST and work.leaving:
+    work.at_rest = act is Act.REST
+    if work.at_rest and work.leaving:
         return Leave()
-    work.resting = act is Act.REST
+    work.resting = work.at_rest
     try:
         yield Pause(_LOOK_AGAIN if work.watch else _LOOK_BLIND, work.watch)
     finally:

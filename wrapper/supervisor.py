@@ -204,7 +204,7 @@ class Supervisor:
     def _leave(self, leave: Leave) -> int:
         """Go without having finished; with a reason, ask the client to try again later."""
         self._work.stop_watching()
-        if self._work.machine.state is not State.RUNNING:
+        if self._work.at_rest:
             self._disarm()  # else it may run on: the switch pauses it as soon as that can be done
         if not leave.reason:
             self._work.journal.detail(f"Leaving: {self._goodbye}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from states.table import State
 from wrapper.boinc.session import Status, scaled
 from wrapper.boinc.slot import SlotTrouble, read_fraction, read_sporadic, write_sporadic
+from wrapper.opening import reread
 from wrapper.work import Work
 
 _PERIOD = 1.0
@@ -36,6 +37,8 @@ class Telling:
         work = self._work
         if work.watch is not None and not work.resting:
             work.accounts.read(work.host)
+        if work.session.take_reread():
+            reread(work)
         if work.options.sporadic:
             self._pass_sporadic()
         work.session.report(self.status())

@@ -17,6 +17,7 @@ from states.table import Event
 from wrapper.accounting import Accounts
 from wrapper.boinc.init_data import InitData
 from wrapper.boinc.session import Client
+from wrapper.engine.answers import Checkup
 from wrapper.engine.cli import Engine
 from wrapper.engine.hosts.base import Host, Order, Reply, Switch, Watch
 from wrapper.job_config import JobConfig
@@ -75,8 +76,8 @@ class Work:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables that carry the client's proxies to a build and to the container; secret."""
     engine: Engine | None = None
-    rootless: bool = False
-    host_ncpus: int | None = None
+    checkup: Checkup | None = None
+    """What the engine can do, once it was asked in this episode."""
     mistake: str = ""
     """Why the job cannot be run at all (a bad job.toml), in words for its project."""
     watch: Watch | None = None
@@ -89,7 +90,9 @@ class Work:
     wish: Wish = Wish.RUN
     """What the client wants, by the loop's last look."""
     resting: bool = False
-    """Whether the container is paused, as it should be: nothing to be read or told."""
+    """Whether the container does not run, as it should be: nothing to be read or told."""
+    at_rest: bool = False
+    """Whether it was seen at rest when it was looked at last."""
 
     @property
     def record(self) -> Record:
