@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.lab.engines import Lab
 from wrapper.engine.answers import EngineKind, Unknown
 from wrapper.engine.cli import Engine
@@ -43,11 +45,11 @@ def test_with_none_at_all_each_is_told_with_its_words(engine_lab: Lab, tmp_path:
     host.close()
 
 
-def test_podman_under_dockers_name_is_told_apart(engine_lab: Lab, ask: Ask) -> None:
-    if engine_lab.kind is EngineKind.PODMAN:
-        checkup = ask(Engine(EngineKind.DOCKER, "podman").check())
-        assert not checkup.answers
-        assert "Podman" in checkup.words
+@pytest.mark.parametrize("engine_lab", ["podman"], indirect=True)
+def test_podman_under_dockers_name_is_told_apart(ask: Ask) -> None:
+    checkup = ask(Engine(EngineKind.DOCKER, "podman").check())
+    assert not checkup.answers
+    assert "Podman" in checkup.words
 
 
 def test_a_cli_that_talks_nonsense_is_unknown(engine: Engine, ask: Ask, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.lab.engines import BASE_IMAGE, Lab, wait_for
+from tests.lab.engines import BASE_IMAGE, DockerLab, Lab, wait_for
 from wrapper.engine.answers import Absent, Container, EngineKind, Image, Status, Unknown
 from wrapper.engine.cli import LOG_OPTIONS, Engine
-from wrapper.engine.hosts.base import Order
+from wrapper.engine.hosts.base import Order, carry_out
 from wrapper.engine.hosts.local import LocalHost
 
 Ask = Callable[[Any], Any]
@@ -83,6 +84,26 @@ def test_a_container_goes_through_its_life(engine: Engine, ask: Ask) -> None:
 @pytest.mark.parametrize("code", [0, 1, 3, 137, 255])
 def test_the_exit_code_is_the_jobs(engine: Engine, ask: Ask, code: int) -> None:
     assert run_to_its_end(ask, engine, "sh", "-c", f"exit {code}").exit_code == code
+
+
+def test_no_end_is_told_before_its_code_is_known(engine: Engine, ask: Ask) -> None:
+    for _ in range(3):
+        create(ask, engine, "sh", "-c", "exit 3")
+        assert ask(engine.start(NAME)).ok
+        told: set[int | None] = set()
+
+        def look(told: set[int | None] = told) -> bool:
+            found = ask(engine.container(NAME))
+            assert isinstance(found, Container)
+            if found.status is Status.EXITED:
+                told.add(found.exit_code)
+            return found.status is Status.EXITED
+
+        assert wait_for(look, 15, pause=0)
+        for _ in range(5):
+            look()
+        assert told == {3}
+        assert ask(engine.remove(NAME)).ok
 
 
 def test_times_lie_around_the_run(engine: Engine, ask: Ask) -> None:
@@ -240,6 +261,9 @@ def test_a_build_that_fails_says_why(engine: Engine, ask: Ask, tmp_path: Path) -
     reply = ask(engine.build("boinc__f", str(dockerfile), str(tmp_path)))
     assert not reply.ok
     assert "42" in reply.words
+    assert "\ntoo bad\n" in reply.words
+    assert "DEPRECATED" not in reply.words
+    assert "\x1b" not in reply.words
     assert ask(engine.image("boinc__f")) == Absent()
 
 
@@ -310,6 +334,45 @@ def test_give_back_works_with_an_image_that_means_ill(
     assert (slot / "file").stat().st_uid == 1234
 
 
+def test_a_pull_that_fails_says_why(engine: Engine, ask: Ask) -> None:
+    reply = ask(engine.pull("localhost:1/docker-wrapper/nothing"))
+    assert not reply.ok
+    assert "localhost:1" in reply.words
+
+
+def test_a_job_that_cannot_start_is_told_and_stays_created(engine: Engine, ask: Ask) -> None:
+    create(ask, engine, "/nowhere")
+    reply = ask(engine.start(NAME))
+    assert not reply.ok
+    assert "/nowhere" in reply.words
+    found = ask(engine.container(NAME))
+    assert found.status is Status.CREATED
+    assert found.exit_code is None
+
+
+@pytest.mark.parametrize("engine_lab", ["docker"], indirect=True)
+def test_while_the_daemon_is_away_nothing_is_absent(engine_lab: Lab, ask: Ask) -> None:
+    assert isinstance(engine_lab, DockerLab)
+    engine = Engine(EngineKind.DOCKER)
+    create(ask, engine, "sleep", "1000", options=("--stop-signal", "KILL"))
+    assert ask(engine.start(NAME)).ok
+    before = ask(engine.container(NAME))
+    engine_lab.stop_daemon(signal.Signals["SIGKILL"])
+    try:
+        for name in (NAME, "boinc__never"):
+            told = ask(engine.container(name))
+            assert isinstance(told, Unknown)
+            assert "daemon" in told.words
+        assert not ask(engine.check()).answers
+        assert not ask(engine.remove(NAME)).ok
+    finally:
+        engine_lab.start_daemon()
+    after = ask(engine.container(NAME))
+    assert isinstance(after, Container)
+    assert after.id == before.id
+    assert ask(engine.container("boinc__never")) == Absent()
+
+
 def test_what_cannot_be_reached_is_unknown(engine_lab: Lab, tmp_path: Path) -> None:
     away = {**engine_lab.environment}
     if engine_lab.kind is EngineKind.DOCKER:
@@ -322,7 +385,6 @@ def test_what_cannot_be_reached_is_unknown(engine_lab: Lab, tmp_path: Path) -> N
     engine_lab.cli("create", "--name", NAME, BASE_IMAGE, "true")
 
     def ask(asking: Any) -> Any:
-        from wrapper.engine.hosts.base import carry_out
         return carry_out(host, asking)
 
     found = ask(engine.container(NAME))

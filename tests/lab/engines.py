@@ -63,6 +63,7 @@ class _Folder:
 
     def close(self) -> None:
         leftovers.clear(self.path)
+        self.path.with_suffix(".lock").unlink(missing_ok=True)
         os.close(self._lock)
 
 
@@ -208,12 +209,18 @@ class DockerLab(Lab):
         daemon, self._daemon = self._daemon, None
         if daemon is None:
             return
+        # It dies with the daemon, but a new daemon that still finds it would count on it.
+        containerd = [
+            pid for pid in leftovers.processes_of(self.path, family=False)
+            if leftovers.program(pid) == "containerd"
+        ]
         daemon.send_signal(how)
         try:
             daemon.wait(_STOP_LIMIT)
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait(_STOP_LIMIT)
+        assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in containerd))
 
     def _begin(self) -> None:
         (self.path / "config").mkdir()
@@ -254,6 +261,7 @@ class PodmanLab(Lab):
 
     def _begin(self) -> None:
         conf, storage = self.path / "containers.conf", self.path / "storage.conf"
+        (self.path / "c").mkdir()
         conf.write_text(self._conf())
         storage.write_text(
             f'[storage]\ndriver = "overlay"\ngraphroot = "{self.path}/g"\n'
@@ -273,6 +281,7 @@ class PodmanLab(Lab):
         return (
             f'[engine]\n{runtime}cgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
             f'lock_type = "file"\ntmp_dir = "{self.path}/t"\n'
+            f'image_copy_tmp_dir = "{self.path}/c"\n'
             '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
         )
 
@@ -358,10 +367,12 @@ def _lock(path: Path) -> int | None:
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it before may have deleted it in between: then it guards nothing.
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
         except OSError:
-            os.close(descriptor)
-            return None
-        return descriptor
+            pass
+        os.close(descriptor)
     return None
 
 
@@ -371,6 +382,8 @@ def clean() -> None:
         lock = _lock(path)
         if lock is not None:
             leftovers.clear(path.with_suffix(""))
+            if path.stem.startswith("dwlab-d"):
+                bridge.remove(path.stem.replace("-d", ""))
             path.unlink()
             os.close(lock)
 

@@ -31,19 +31,24 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def processes_of(folder: Path) -> list[int]:
+def processes_of(folder: Path, family: bool = True) -> list[int]:
     """An engine's processes that name something below a folder, and their descendants."""
     mark = f"{folder}/".encode()
     parents = {pid: parent for pid in _pids() if (parent := _parent(pid)) is not None}
     found = [
         pid for pid in parents
-        if _read(f"/proc/{pid}/comm").decode("ascii", "replace").startswith(_PROGRAMS)
+        if program(pid).startswith(_PROGRAMS)
         and mark in _read(f"/proc/{pid}/cmdline")
     ]
-    for pid in found:
+    for pid in found if family else ():
         found += [child for child, parent in parents.items()
                   if parent == pid and child not in found]
     return found
+
+
+def program(pid: int) -> str:
+    """What a process runs, in 15 characters at most; empty when it is gone."""
+    return _read(f"/proc/{pid}/comm").decode("ascii", "replace").strip()
 
 
 def mounts_below(folder: Path) -> list[str]:

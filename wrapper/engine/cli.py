@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from wrapper.engine.answers import (
     Absent,
@@ -63,6 +64,9 @@ _CHOWN_ALONE = (
 # What is kept of a build's or a pull's output, in bytes.
 _LONG_HEAD = 8192
 _LONG_TAIL = 24576
+# How much of a failed build's output goes with its errors, in bytes.
+_LAST_STEPS = 900
+_COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
 class Engine:
@@ -149,7 +153,8 @@ class Engine:
         if not cached:
             words.append("--no-cache")
         words += _label_words(labels)
-        return (yield self._long_order([*words, *args, context], surroundings))
+        reply = yield self._long_order([*words, *args, context], surroundings)
+        return reply if reply.ok else _with_the_steps(reply)
 
     def pull(self, image: str) -> Asking[Reply]:
         """Fetch an image from where it is published."""
@@ -304,6 +309,19 @@ def _bind_words(source: str, target: str) -> list[str]:
 
 def _label_words(labels: Mapping[str, str] | None) -> list[str]:
     return [word for key, value in (labels or {}).items() for word in ("--label", f"{key}={value}")]
+
+
+def _with_the_steps(reply: Reply) -> Reply:
+    """The reply of a failed build, with the last of its output in front of the errors.
+
+    The words of the step that failed are among the output with Docker's own builder, which begins
+    its errors with a notice that it is deprecated, and colours them.
+    """
+    err = reply.err
+    if err.startswith(b"DEPRECATED: The legacy builder"):
+        err = err.partition(b"\n\n")[2]
+    said = b"\n".join((reply.out[-_LAST_STEPS:].strip(), err.strip())).strip()
+    return replace(reply, err=_COLOUR.sub(b"", said) + b"\n")
 
 
 def _complaint(reply: Reply) -> str:

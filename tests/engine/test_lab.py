@@ -1,0 +1,77 @@
+"""The labs themselves: they touch nobody else and leave nothing behind, killed or not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab import leftovers
+from tests.lab.engines import ROOM, DockerLab, Lab, PodmanLab, wait_for
+
+OWNER = """
+import sys
+from tests.lab.engines import DockerLab, PodmanLab
+lab = {"docker": DockerLab, "podman": PodmanLab}[sys.argv[1]]()
+lab.cli("run", "--detach", "--name", "left", lab.base_image(), "sleep", "1000")
+print(lab.path, flush=True)
+sys.stdin.read()
+"""
+
+
+def nothing_left(folder: Path) -> bool:
+    return not (
+        folder.exists() or leftovers.processes_of(folder) or leftovers.mounts_below(folder)
+        or os.path.exists(f"/sys/class/net/{folder.name.replace('-d', '')}")
+    )
+
+
+def test_two_labs_at_once_do_not_see_each_other(engine_lab: Lab) -> None:
+    engine_lab.cli("create", "--name", "mine", engine_lab.base_image(), "true")
+    with type(engine_lab)() as other:
+        other.cli("run", "--detach", "--name", "theirs", other.base_image(), "sleep", "1000")
+        assert other.containers() == ["theirs"]
+        assert engine_lab.containers() == ["mine"]
+        folder = other.path
+    assert nothing_left(folder)
+    assert engine_lab.containers() == ["mine"]
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
+def test_what_a_killed_run_left_is_cleaned_up(engine_lab: Lab, how: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, engine_lab.kind.value], text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as owner:
+        assert owner.stdout is not None
+        folder = Path(owner.stdout.readline().strip())
+        assert folder.parent == ROOM
+        owner.send_signal(signal.Signals[how])
+        owner.wait(60)
+    subprocess.run(
+        [sys.executable, "-m", "tests.lab.engines", "clean"], check=True, timeout=120
+    )
+    assert wait_for(lambda: nothing_left(folder))
+    assert not folder.with_suffix(".lock").exists()
+
+
+def test_a_port_of_a_container_is_reached_at_127_0_0_1(engine_lab: Lab) -> None:
+    assert isinstance(engine_lab, (DockerLab, PodmanLab))
+    job = "echo hello > /index.html; httpd -f -h /"
+    engine_lab.cli("run", "--detach", "--name", "web", "--publish", "127.0.0.1::80",
+                   engine_lab.base_image(), "sh", "-c", job)
+    place = engine_lab.cli("port", "web", "80/tcp").stdout.split()[0]
+
+    def answers() -> bool:
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys, urllib.request as u; "
+             "print(u.build_opener(u.ProxyHandler({})).open(sys.argv[1], timeout=5).read())",
+             f"http://{place}/"], capture_output=True, text=True, check=False,
+        )
+        return "hello" in done.stdout
+
+    assert wait_for(answers, 20)
