@@ -1,7 +1,7 @@
 """Clearing a folder in which an engine lived: its processes, its mounts, its files.
 
 Knows paths and engines' programs: one of those belongs to a folder if its arguments name something
-below it, and so do its descendants (a container's process is a child of its shim or monitor).
+below it, and so do its descendants, and processes whose root is a layer below it.
 """
 
 from __future__ import annotations
@@ -32,18 +32,27 @@ def clear(folder: Path) -> None:
 
 
 def processes_of(folder: Path, family: bool = True) -> list[int]:
-    """An engine's processes that name something below a folder, and their descendants."""
+    """Processes of an engine below a folder and of its containers, and their descendants."""
     mark = f"{folder}/".encode()
     parents = {pid: parent for pid in _pids() if (parent := _parent(pid)) is not None}
     found = [
         pid for pid in parents
-        if program(pid).startswith(_PROGRAMS)
-        and mark in _read(f"/proc/{pid}/cmdline")
+        if _is_at_home(pid, mark)
+        or (program(pid).startswith(_PROGRAMS) and mark in _read(f"/proc/{pid}/cmdline"))
     ]
     for pid in found if family else ():
         found += [child for child, parent in parents.items()
                   if parent == pid and child not in found]
     return found
+
+
+def _is_at_home(pid: int, mark: bytes) -> bool:
+    """Whether a process has its root in a layer below the folder, as a container's has."""
+    for line in _read(f"/proc/{pid}/mountinfo").splitlines():
+        fields = line.split()
+        if len(fields) > 4 and fields[4] == b"/":
+            return mark in line
+    return False
 
 
 def program(pid: int) -> str:
