@@ -51,8 +51,8 @@ demo: setup  ## one job under the real BOINC client; ENGINE=docker or podman cho
 bench: setup  ## measure; REFERENCE= another wrapper's program, SCALE= how many jobs
 	REFERENCE='$(REFERENCE)' SCALE='$(SCALE)' $(PYTHON) -m tests.benchmarks
 
-app: $(STAMP)  ## a folder that can be handed to a project as an app version
-	$(PYTHON) -m tests.lab.app
+app: $(STAMP)  ## dist/docker_wrapper, the one file that a project puts into its app version
+	.ci/app '$(PYTHON)'
 
 leftovers:
 	@if [ -x '$(PYTHON)' ]; then $(PYTHON) -m tests.lab.engines clean; $(PYTHON) -m tests.lab.client_home clean; fi
