@@ -18,6 +18,7 @@ class Accounts:
         self._before = cpu_before
         self.cpu_time = max(cpu_before, cpu_time)
         self.wss = 0.0
+        self._estimated: float | None = None
         self._files: usage.CgroupFiles | None = None
 
     @property
@@ -43,8 +44,23 @@ class Accounts:
         self.cpu_time = max(self.cpu_time, self._before + told.cpu)
         self.wss = told.wss
 
+    def estimate(self, told: usage.Sample, now: float) -> None:
+        """Count what the engine says at ``now`` (monotonic, s) where no cgroup can be read.
+
+        Podman tells the CPU time since the start; Docker only how busy the job is at this moment,
+        which is taken for all the time since the last estimate.
+        """
+        elapsed = now - self._estimated if self._estimated is not None else 0.0
+        self._estimated = now
+        self.wss = told.wss
+        if told.cpu is not None:
+            self.cpu_time = max(self.cpu_time, self._before + told.cpu)
+        else:
+            self.cpu_time += told.rate * elapsed
+
     def begin_again(self) -> None:
         """The run is over without an end; the next counts from zero, on top of it."""
         self._before = self.cpu_time
         self._files = None
+        self._estimated = None
         self.wss = 0.0

@@ -6,10 +6,13 @@ Both steps look first and do only what is missing, so each may be killed and run
 
 from __future__ import annotations
 
+import time
+
 from states.reconcile import Act, Shown, Sighting, Verdict, reconcile
 from states.table import Event, Outcome
 from wrapper.engine.answers import Absent, Container, Unknown
 from wrapper.engine.hosts.base import Reply
+from wrapper.engine.usage import usage_by_stats
 from wrapper.imaging import failed
 from wrapper.looking import Patience, look, wait_for_engine, words_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
@@ -18,6 +21,8 @@ _LOOK_AGAIN = 300.0
 """Seconds between two looks at a container whose process is watched."""
 _LOOK_BLIND = 20.0
 """Seconds between two looks at a container whose process cannot be watched."""
+_ESTIMATES = 60.0
+"""Seconds between two estimates of what a job uses, where it cannot be read."""
 _LAG = 0.1
 """Seconds until the next look when the process has ended and the engine has not noticed."""
 _LAGS = 100
@@ -34,7 +39,7 @@ class Following:
         self.patience = Patience()
         self.refusals = 0
         self.lags = 0
-        self.said = ""
+        self.next_estimate = 0.0
 
 
 def running(work: Work) -> Step:
@@ -128,17 +133,32 @@ def _watch(
         return (yield from _ended_unnoticed(work, follow))
     follow.refusals = 0
     if work.watch is None and container.pid:
-        work.watch = work.host.watch(container.pid)
         work.accounts.follow(work.host, container.pid, container.id)
+        if not work.accounts.blind:
+            # only then is the process with this number known to be the container's
+            work.watch = work.host.watch(container.pid)
     work.at_rest = act is Act.REST
     if work.at_rest and work.leaving:
         return Leave()
     work.resting = work.at_rest
+    if work.accounts.blind and not work.at_rest:
+        yield from _estimate(work, follow)
     try:
         yield Pause(_LOOK_AGAIN if work.watch else _LOOK_BLIND, work.watch)
     finally:
         work.resting = False
     return None
+
+
+def _estimate(work: Work, follow: Following) -> Talk[None]:
+    """Where no cgroup can be read the engine's own figures have to do, once a minute: they cost."""
+    now = time.monotonic()
+    if now < follow.next_estimate:
+        return
+    follow.next_estimate = now + _ESTIMATES
+    told = yield from usage_by_stats(work.driver, work.container_name)
+    if not isinstance(told, Unknown):
+        work.accounts.estimate(told, now)
 
 
 def _ended_unnoticed(work: Work, follow: Following) -> Talk[Turn | Leave | None]:
