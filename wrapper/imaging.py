@@ -25,6 +25,8 @@ from wrapper.looking import LABEL, Patience, wait_for_engine
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _PATIENCE = 60.0
+_STEPS = 1500
+"""Bytes of a builder's last steps that are shown when it failed."""
 _ROOM = 100 << 20
 """Bytes that must be free on the slot's disk before a refused build is the job's own mistake."""
 
@@ -129,7 +131,15 @@ def _build(work: Work, context: Context) -> Talk[Turn | Leave | None]:
             return Leave("The image could not be built: the disk is full. Please make room.")
         work.journal.detail(f"The build was refused; once more without its cache.\n{reply.words}")
     assert refused is not None
-    return failed(f"The image could not be built from {work.options.dockerfile}.", refused.words)
+    why = f"The image could not be built from {work.options.dockerfile}."
+    return failed(why, f"{_last_steps(refused)}\n{refused.words}")
+
+
+def _last_steps(refused: Reply) -> str:
+    """What a builder tells of its steps, where it does so apart from the words of its failure."""
+    if not refused.err.strip():
+        return ""
+    return refused.out[-_STEPS:].decode("utf-8", "replace").strip()
 
 
 def _ordered(work: Work, context: Context, cached: bool) -> Talk[Reply]:
