@@ -9,16 +9,17 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from states.store import NotLoaded, NotSaved
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
-from wrapper.boinc.session import open_session
-from wrapper.boinc.slot import Lock, SlotTrouble, finish_written, write_finish, write_temporary_exit
+from wrapper.boinc.session import Client, open_session
+from wrapper.boinc.slot import Lock, SlotTrouble, finish_written, write_finish
 from wrapper.journal import Journal
 from wrapper.opening import Slot, open_work
 from wrapper.options import BadOptions, Options, parse
+from wrapper.postponing import postpone
 from wrapper.proxies import proxy_secrets
 from wrapper.signals import Signals
 from wrapper.supervisor import Supervisor
@@ -59,7 +60,8 @@ def _locked(slot: Path, journal: Journal, options: Options, init: InitData | Non
         finally:
             lock.release()
     except SlotTrouble as trouble:
-        return _later(slot, journal, f"The slot cannot be used: {trouble}")
+        why = f"The slot cannot be used: {trouble}"
+        return _later(slot, journal, why, lambda: signals.quit_asked)
     finally:
         signals.close()
 
@@ -82,10 +84,13 @@ def _work(
         opened = Slot(slot, options, init, session, journal)
         return Supervisor(open_work(opened), signals).run()
     except (NotSaved, NotLoaded) as error:
-        return _later(slot, journal, f"The job's state is out of reach: {error}")
+        why = f"The job's state is out of reach: {error}"
+        return _later(slot, journal, why, lambda: _hurried(session, signals))
     except Exception as error:
+        # go at once: the job may run, and is paused when this process is gone
         journal.say(f"A mistake in docker_wrapper: {error!r}\n{traceback.format_exc()}")
-        return _later(slot, journal, f"docker_wrapper made a mistake: {type(error).__name__}")
+        why = f"docker_wrapper made a mistake: {type(error).__name__}"
+        return _later(slot, journal, why, lambda: True)
     finally:
         session.close()
 
@@ -98,11 +103,17 @@ def _refused(slot: Path, journal: Journal, why: str) -> int:
     return 1
 
 
-def _later(slot: Path, journal: Journal, why: str) -> int:
+def _later(
+    slot: Path, journal: Journal, why: str, hurry: Callable[[], object] = lambda: False
+) -> int:
     """Ask the client to start us again later; the container, if any, keeps its work."""
-    journal.say(f"{why}\nTrying again in {_LATER:.0f} s.")
-    try:
-        write_temporary_exit(slot, _LATER, why)
-    except SlotTrouble as trouble:
-        journal.say(f"The client cannot be told so: {trouble}")
+    postpone(slot, journal, _LATER, why, hurry)
     return 0
+
+
+def _hurried(session: Client, signals: Signals) -> bool:
+    """Whether somebody wants us to go."""
+    now = time.monotonic()
+    session.poll(now)
+    asked = session.quit_asked or session.abort_asked or signals.quit_asked
+    return asked or session.client_gone(now) is not None

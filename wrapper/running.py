@@ -184,6 +184,7 @@ def turn_of(work: Work, verdict: Verdict, seen: Sighting) -> Turn:
         work.accounts.read(work.host)
     changes["cpu_time"] = max(work.accounts.cpu_time, work.record.cpu_time)
     if verdict.event in (Event.EXITED, Event.RECOVERED_EXITED):
+        work.at_rest = True
         changes.update(_outcome(seen))
     elif verdict.event in (Event.LOST, Event.CUT_OFF):
         work.journal.say(f"The job starts again from create: {verdict.note}")

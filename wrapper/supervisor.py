@@ -12,12 +12,13 @@ from collections.abc import Callable
 
 from states.store import NotSaved
 from states.table import Event, Outcome, State
-from wrapper.boinc.slot import write_temporary_exit
+from wrapper.boinc.slot import SlotTrouble
 from wrapper.collecting import collecting, finish_code
 from wrapper.creating import creating
 from wrapper.discovering import discovering
 from wrapper.engine.hosts.base import Order, Reply, Running
 from wrapper.imaging import failed, imaging
+from wrapper.postponing import postpone
 from wrapper.running import paused, running
 from wrapper.signals import Signals
 from wrapper.telling import Telling
@@ -64,9 +65,9 @@ class Supervisor:
                     return self._leave(last)
                 if last is not None:
                     self._fire(last)
-        except NotSaved as error:
+        except (NotSaved, SlotTrouble) as error:
             self._pause_anyhow()
-            return self._leave(Leave(f"The job's state cannot be saved: {error}"))
+            return self._leave(Leave(f"The job cannot be written down: {error}"))
         self._disarm()
         self._say_goodbye()
         return finish_code(work)
@@ -215,17 +216,24 @@ class Supervisor:
             self._work.machine.note(temporary_exits=count + 1)
         except NotSaved as error:
             self._work.journal.detail(f"The state cannot be saved: {error}")
-        self._work.journal.say(f"{leave.reason}\nTrying again in {delay:.0f} s.")
-        write_temporary_exit(self._work.slot, delay, leave.reason)
+        postpone(self._work.slot, self._work.journal, delay, leave.reason, self._hurried)
         return 0
+
+    def _hurried(self) -> bool:
+        """Whether the client does not want to wait for our last words."""
+        if self._work.switch is not None and self._work.machine.state is not State.COLLECTING:
+            return True  # the job may run, and is paused when this process is gone
+        self._tick(0.0, ())
+        return self._work.leaving or self._work.wish is Wish.ABORT
 
     def _pause_anyhow(self) -> None:
         """Nothing burns on when the state cannot be saved: pause without writing it down."""
         work = self._work
-        if work.engine is None or work.watch is None:
+        if work.engine is None or work.switch is None or work.at_rest:
             return
         asking = work.engine.pause(work.container_name)
         reply = work.host.run(next(asking))
+        work.at_rest = reply.ok
         work.journal.detail(f"Paused, since the state cannot be saved: {reply.words}")
 
     def _say_goodbye(self) -> None:
