@@ -58,10 +58,15 @@ def write_client_files(
     # cc_config.xml: what the client logs, and that it bothers nobody.
     _write(home / "cc_config.xml", _CC_CONFIG)
     # global_prefs_override.xml: keeps the client from pausing the job by itself.
-    _write(home / "global_prefs_override.xml", _prefs(preferences))
+    write_preferences(home, preferences)
     # client_state.xml: the task, ready to run, with all its files here.
     _write(home / "client_state.xml", _client_state(project, work, version, symlinks))
     return project
+
+
+def write_preferences(home: Path, preferences: Preferences) -> None:
+    """Write what overrides the client's preferences; it reads them when told to."""
+    _write(home / "global_prefs_override.xml", _prefs(preferences))
 
 
 def result_name(work: Workunit) -> str:

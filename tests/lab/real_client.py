@@ -29,6 +29,7 @@ from tests.lab.client_files import (
     Preferences,
     result_name,
     write_client_files,
+    write_preferences,
 )
 from tests.lab.client_home import ClientHome, as_user, kill
 from tests.lab.waiting import TooLong, wait_for
@@ -216,6 +217,11 @@ class RealClient:
     def abort(self) -> None:
         """Abort the task."""
         self.boinccmd("--task", PROJECT_URL, self.task, "abort")
+
+    def prefer(self, preferences: Preferences) -> None:
+        """Change the client's preferences while it runs."""
+        write_preferences(self.home, preferences)
+        self.boinccmd("--read_global_prefs_override")
 
     def tasks(self) -> dict[str, str]:
         """What the client tells of its task, by its own names (``fraction done``); empty: nothing.
