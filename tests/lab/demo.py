@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.lab import engines
 from tests.lab.real_client import RealClient
-from tests.lab.workunit import NoSuchExample, example, examples
+from tests.lab.workunit import NoSuchExample, example
 from wrapper.engine.answers import EngineKind
 
 LIMIT = 120.0
@@ -190,7 +190,6 @@ def main() -> int:
         show(name, os.environ.get("ENGINE", ""))
     except (NoDemo, NoSuchExample, AssertionError) as trouble:
         print(f"\nThe demonstration failed: {trouble}", file=sys.stderr)
-        print(f"Examples: {', '.join(examples())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
