@@ -1,0 +1,1 @@
+"""What watching a job costs and how fast it is, measured on real engines: ``make bench``."""

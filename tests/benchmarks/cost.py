@@ -1,0 +1,92 @@
+"""What watching a job takes from the machine: CPU time, processes, memory."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.benchmarks import processes
+from tests.benchmarks.figures import NONE, a_minute, mebibytes, seconds
+from tests.benchmarks.stage import Job, Stage
+
+_SETTLE = 5.0
+"""Seconds until what a change has caused is over."""
+
+
+@dataclass
+class Spent:
+    """What was used in one period, a minute's worth: s of CPU time, and processes started."""
+
+    wrapper: float = 0.0
+    engine: float = 0.0
+    births: str = NONE
+
+
+def cpu(stage: Stage) -> tuple[str, ...]:
+    """A steady run, and then a steady rest, without one word of the client but its heartbeat."""
+    idle = _idle(stage)
+    with stage.job().running() as job:
+        running = spent(stage, job)
+        memory = _memory(stage, job)
+        job.suspend()
+        resting = spent(stage, job)
+    return (
+        seconds(running.wrapper), seconds(max(0.0, running.engine - idle)),
+        seconds(resting.wrapper), seconds(max(0.0, resting.engine - idle)),
+        running.births, resting.births, *memory,
+    )
+
+
+def spent(stage: Stage, job: Job) -> Spent:
+    """What the wrapper, all it starts and the engine use while nothing happens."""
+    time.sleep(_SETTLE)
+    found = Spent()
+    with _births(stage, found):
+        began, wrapper, engine = time.monotonic(), stage.wrappers.cpu(), job.engine_cpu()
+        time.sleep(stage.period())
+        period = time.monotonic() - began
+        found.wrapper = a_minute(stage.wrappers.cpu() - wrapper, period)
+        found.engine = a_minute(job.engine_cpu() - engine, period)
+    return found
+
+
+@contextlib.contextmanager
+def _births(stage: Stage, found: Spent) -> Iterator[None]:
+    """Counts who is started meanwhile by wrapper and engine, where the kernel tells."""
+    family = [*stage.wrappers.pids(), *stage.engine.pids()]
+    try:
+        births = processes.Births()
+    except OSError:
+        yield
+        return
+    began = time.monotonic()
+    try:
+        yield
+        born = births.count(family)
+        found.births = f"{a_minute(born, time.monotonic() - began):.0f}"
+    finally:
+        births.close()
+
+
+def _idle(stage: Stage) -> float:
+    """CPU time a minute of the engine's daemon, without any job."""
+    if "cpu" not in stage.idle:
+        time.sleep(_SETTLE)
+        before = stage.engine.cpu()
+        time.sleep(stage.period())
+        stage.idle["cpu"] = a_minute(stage.engine.cpu() - before, stage.period())
+    return stage.idle["cpu"]
+
+
+def _memory(stage: Stage, job: Job) -> tuple[str, str]:
+    others = [pid for pid in stage.wrappers.pids() if pid != job.client.pid]
+    return _sizes([job.client.pid]), _sizes(others)
+
+
+def _sizes(pids: list[int]) -> str:
+    if not pids:
+        return NONE
+    shared, own = sum(map(processes.pss, pids)), sum(map(processes.own_memory, pids))
+    return f"{mebibytes(shared)[:-4]} / {mebibytes(own)}"
