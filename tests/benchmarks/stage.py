@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shutil
 import sys
 import tempfile
@@ -219,7 +220,7 @@ def stage_for(subject: Subject, *, quick: bool = False) -> Iterator[Stage]:
             lab = stack.enter_context(_LABS[subject.kind]())
             lab.base_image()
         stack.callback(wrappers.close)
-        room = Path(tempfile.mkdtemp(prefix="dwbench-", dir="/var/tmp"))
+        room = Path(tempfile.mkdtemp(prefix=f"dwbench-{os.getpid()}-", dir="/var/tmp"))
         stack.callback(shutil.rmtree, room, ignore_errors=True)
         stage = Stage(subject, lab, wrappers, engine, room, quick)
         stage.prepare_image()

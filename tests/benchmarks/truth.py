@@ -23,6 +23,7 @@ def cpu_told(stage: Stage) -> tuple[str, ...]:
         last = _Last(job.container)
         _in_turns(job, job_seconds)
         job.finish()
+        job.client.wait_exit()  # a client reads once more then
         true = last.cpu()
         told = job.client.statuses[-1].cpu_time if job.client.statuses else 0.0
     return (f"{deviation(told, true)} of {true:.1f} s",)
