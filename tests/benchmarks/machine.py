@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 
 def about() -> str:
     """One line: day, processor, system, engines, load."""
-    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     said = (
         time.strftime("%Y-%m-%d"), f"{os.cpu_count()} x {_processor()}",
         f"Linux {platform.release().split('-')[0]}", f"Python {platform.python_version()}",
-        _version("podman"), _version("dockerd"), f"load before it {load}",
+        _version("podman"), _version("dockerd"), f"load before it {_load()}",
     )
     return ", ".join(part for part in said if part) + "."
+
+
+def _load() -> str:
+    if sys.platform == "win32":
+        return "unknown"
+    return " ".join(f"{value:.1f}" for value in os.getloadavg())
 
 
 def _processor() -> str:

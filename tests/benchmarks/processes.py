@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+_AF_NETLINK = 16  # only Linux's socket module names it
 _NETLINK_CONNECTOR = 11
 _CN_PROC = (1, 1)  # CN_IDX_PROC, CN_VAL_PROC
 _LISTEN = 1  # PROC_CN_MCAST_LISTEN
@@ -31,7 +32,7 @@ class Births:
         Raises:
             OSError: this kernel does not tell us.
         """
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_CONNECTOR)
+        self._socket = socket.socket(_AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_CONNECTOR)
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
