@@ -144,7 +144,26 @@ class Host(Protocol):
         """Whether no switch of an earlier wrapper in this slot is still at work. Never waits."""
 
     def boot_id(self) -> str:
-        """Which boot of the host this is; empty where nobody can say."""
+        """Which boot of the host this is; empty where nobody can ever say.
+
+        Raises:
+            Unreachable: it cannot be asked just now.
+        """
+
+    def booted(self) -> float | None:
+        """When that boot began by the host's own clock, in s since the Epoch; None where nobody
+        can ever say.
+
+        Raises:
+            Unreachable: it cannot be asked just now.
+        """
+
+    def path(self, local: Path) -> str:
+        """What the host calls a file of the computer that this program runs on.
+
+        Raises:
+            Unreachable: it does not say.
+        """
 
     def close(self) -> None:
         """Give back what the host holds."""

@@ -123,6 +123,16 @@ class LocalHost:
             return ""
         return (said or b"").decode("ascii", "replace").strip()
 
+    def booted(self) -> float | None:
+        """When that boot began; time in which the computer slept counts."""
+        if sys.platform == "linux":
+            return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return None
+
+    def path(self, local: Path) -> str:
+        """A file's own name."""
+        return str(local)
+
     def close(self) -> None:
         """End what still runs, and wait for its end a moment."""
         for child in self._running:
