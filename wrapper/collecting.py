@@ -15,7 +15,7 @@ from states.table import Event, Outcome
 from wrapper.boinc.slot import ExitStatus, write_finish
 from wrapper.build_context import remove_context
 from wrapper.engine.answers import Absent, Image
-from wrapper.engine.hosts.base import Reply
+from wrapper.engine.hosts.base import Reply, Unreachable
 from wrapper.hosting import deliver, remembered
 from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
@@ -105,9 +105,17 @@ def give_back(work: Work) -> Talk[None]:
     if not isinstance(image, Image):
         work.journal.say("Files of the job stay root's: the image to give them back with is gone.")
         return
-    reply = yield from work.driver.give_back(work.image_name, str(work.slot), uid, gid)
+    reply = yield from _given_back(work, uid, gid)
     if not reply.ok:
         work.journal.say(f"Files of the job could not be given to the client.\n{reply.words}")
+
+
+def _given_back(work: Work, uid: int, gid: int) -> Talk[Reply]:
+    try:
+        slot = work.host.path(work.slot)
+    except Unreachable as trouble:
+        return Reply(None, trouble=str(trouble))
+    return (yield from work.driver.give_back(work.image_name, slot, uid, gid))
 
 
 def foreign_files(slot: Path, uid: int) -> bool:

@@ -10,12 +10,13 @@ from states.reconcile import Act, reconcile
 from states.table import Event
 from wrapper.container_order import BadPath, TooLong, create_environment, create_words
 from wrapper.engine.answers import Absent, Unknown
+from wrapper.engine.hosts.base import Unreachable
 from wrapper.gpu import UnknownGpu
 from wrapper.imaging import failed
 from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
 from wrapper.ordering import container_spec
 from wrapper.running import turn_of
-from wrapper.work import Leave, Step, Talk, Turn, Work
+from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _TRIES = 3
 
@@ -62,6 +63,10 @@ def _create(work: Work, attempt: int) -> Talk[Turn | Leave | None]:
         words, environment = create_words(spec, work.driver.kind), create_environment(spec)
     except (BadPath, TooLong, UnknownGpu) as error:
         return failed(str(error))
+    except Unreachable as trouble:
+        work.journal.detail(f"The container could not be created yet.\n{trouble}")
+        yield Pause(1.0)
+        return None if attempt < _TRIES else Leave(f"The container could not be created: {trouble}")
     except OSError as error:
         return Leave(f"The slot's files could not be prepared: {error}. Is the disk full?")
     reply = yield from work.driver.create(words, environment)

@@ -13,14 +13,13 @@ from pathlib import Path
 from states.record import Image as ImageRecord
 from states.table import Event, Outcome
 from wrapper.build_context import (
-    Context,
     ContextTrouble,
     NoDockerfile,
     make_context,
     remove_context,
 )
 from wrapper.engine.answers import Absent, Image, Unknown
-from wrapper.engine.hosts.base import Reply
+from wrapper.engine.hosts.base import Reply, Unreachable
 from wrapper.looking import LABEL, Patience, wait_for_engine
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
@@ -73,7 +72,11 @@ def _get(work: Work) -> Talk[Turn | Leave | None]:
         leave = yield from _have_base(work, base)
         if leave is not None:
             return leave
-    return (yield from _build(work, context))
+    try:
+        there = work.host.path(context.dockerfile_path), work.host.path(context.path)
+    except Unreachable as trouble:
+        return Leave(f"The build's files cannot be shown to the engine: {trouble}")
+    return (yield from _build(work, *there))
 
 
 def _have_base(work: Work, base: str) -> Talk[Turn | Leave | None]:
@@ -112,11 +115,12 @@ def _network(work: Work) -> Talk[Leave | None]:
     return None
 
 
-def _build(work: Work, context: Context) -> Talk[Turn | Leave | None]:
+def _build(work: Work, dockerfile: str, context: str) -> Talk[Turn | Leave | None]:
+    """``dockerfile`` and ``context`` are as the engine's host knows them."""
     work.journal.say(f"Building the image {work.image_name}")
     refused: Reply | None = None
     for cached in (True, False):
-        reply = yield from _ordered(work, context, cached)
+        reply = yield from _ordered(work, dockerfile, context, cached)
         if reply.ok:
             image = yield from work.driver.image(work.image_name)
             if not isinstance(image, Absent):
@@ -142,11 +146,11 @@ def _last_steps(refused: Reply) -> str:
     return refused.out[-_STEPS:].decode("utf-8", "replace").strip()
 
 
-def _ordered(work: Work, context: Context, cached: bool) -> Talk[Reply]:
+def _ordered(work: Work, dockerfile: str, context: str, cached: bool) -> Talk[Reply]:
     reply = yield from work.driver.build(
         work.image_name,
-        str(context.dockerfile_path),
-        str(context.path),
+        dockerfile,
+        context,
         args=build_words(work),
         labels={LABEL: work.label},
         environment=work.proxies,

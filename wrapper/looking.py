@@ -6,8 +6,11 @@ does not answer is waited for with growing pauses and a bound; the client is obe
 
 from __future__ import annotations
 
-from states.reconcile import Shown, Sighting
+from datetime import datetime, timezone
+
+from states.reconcile import Boot, Shown, Sighting
 from wrapper.engine.answers import Absent, Checkup, Container, Status, Unknown
+from wrapper.engine.hosts.base import Host, Unreachable
 from wrapper.work import Leave, Pause, Talk, Work
 
 LABEL = "boinc.docker_wrapper"
@@ -63,13 +66,42 @@ def sighting(answer: Container | Absent | Unknown, label: str) -> Sighting:
 
 def look(work: Work) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
     """Ask the engine for the job's container; says so once when it does not answer."""
-    answer = yield from work.driver.container(work.container_name)
+    answer = yield from _seen_in_one_boot(work)
     seen = sighting(answer, work.label)
     if isinstance(answer, Unknown) and not work.engine_silent:
         who = work.driver.kind.title
         work.journal.say(f"{who} does not answer; waiting for it.\n{answer.words}")
     work.engine_silent = isinstance(answer, Unknown)
     return seen, answer
+
+
+def _seen_in_one_boot(work: Work) -> Talk[Container | Absent | Unknown]:
+    """What the engine shows, when it is known in which boot of its host that was.
+
+    A virtual machine can be booted while we live. What was seen around that may be of either boot:
+    a run that was cut off by it must not be taken for one that ended by itself.
+    """
+    try:
+        before = work.host.boot_id()
+        answer = yield from work.driver.container(work.container_name)
+        after = work.host.boot_id()
+    except Unreachable as trouble:
+        return Unknown(str(trouble))
+    if before != after:
+        return Unknown(f"{work.host.name} was started anew meanwhile")
+    if after != work.boot.id:
+        work.boot = boot_of(work.host)
+    return answer
+
+
+def boot_of(host: Host) -> Boot:
+    """Which boot of the host this is, and when it began; nothing where it cannot be asked."""
+    try:
+        began = host.booted()
+        started_at = None if began is None else datetime.fromtimestamp(began, timezone.utc)
+        return Boot(host.boot_id(), started_at)
+    except Unreachable:
+        return Boot()
 
 
 def checked(work: Work) -> Talk[Checkup]:

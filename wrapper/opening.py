@@ -8,10 +8,8 @@ state file that cannot be used: it is set aside, and the engine tells what stand
 from __future__ import annotations
 
 import os
-import sys
-import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 from states.machine import JobMachine
@@ -25,10 +23,10 @@ from wrapper.boinc import naming
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import Client
 from wrapper.discovering import rebuilt_engine
-from wrapper.engine.hosts.base import Host
 from wrapper.engine.hosts.local import LocalHost
 from wrapper.job_config import BadJobConfig, JobConfig, load_job_config
 from wrapper.journal import Journal
+from wrapper.looking import boot_of
 from wrapper.options import Options
 from wrapper.proxies import proxy_environment, proxy_secrets
 from wrapper.work import Work
@@ -170,20 +168,6 @@ def reread(work: Work) -> None:
     if init is not None:
         work.journal.hide((init.authenticator, *proxy_secrets(init.proxy)))
         work.init, work.proxies = init, proxy_environment(init.proxy)
-
-
-def boot_of(host: Host) -> Boot:
-    """Which boot of the host this is, and when it began."""
-    uptime = _uptime()
-    began = datetime.now(timezone.utc) - timedelta(seconds=uptime) if uptime else None
-    return Boot(host.boot_id(), began)
-
-
-def _uptime() -> float | None:
-    """Seconds since the boot, suspended time included."""
-    if sys.platform == "linux":
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return None
 
 
 def _now() -> datetime:

@@ -16,14 +16,15 @@ def container_spec(work: Work, host_ncpus: int | None) -> ContainerSpec:
 
     Raises:
         OSError: the slot could not be prepared.
+        Unreachable: the host does not say what it calls the slot.
         UnknownGpu: the job asks for a GPU that it cannot be given.
     """
     init, config = work.init, work.config
-    project_dir = str(work.project_dir) if work.project_dir else None
+    project_dir = work.host.path(work.project_dir) if work.project_dir else None
     return ContainerSpec(
         name=work.container_name,
         image=work.image_name,
-        slot=str(work.slot),
+        slot=work.host.path(work.slot),
         workdir=config.workdir,
         project_dir=project_dir,
         project_dir_mount=config.project_dir_mount,
@@ -51,7 +52,8 @@ def _binds(work: Work) -> tuple[Bind, ...]:
         for left in links.left:
             work.journal.say(f"A link in the slot stays as it is: {left}")
         pairs += links.inputs
-    return tuple(Bind(str(target), f"{workdir}/{name}", readonly=True) for name, target in pairs)
+    there = work.host.path
+    return tuple(Bind(there(target), f"{workdir}/{name}", readonly=True) for name, target in pairs)
 
 
 def _shares(work: Work) -> int | None:
