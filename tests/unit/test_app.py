@@ -151,6 +151,12 @@ def test_a_python_that_lacks_a_part_is_told_of_and_not_used(tmp_path: Path) -> N
     assert (slot / "boinc_temporary_exit").is_file()
 
 
+def test_a_project_s_server_finds_one_api_version_in_it(tmp_path: Path) -> None:
+    lines = stand_in(tmp_path / "P").read_bytes().splitlines()
+    found = [line.partition(b"API_VERSION_")[2] for line in lines if b"API_VERSION" in line]
+    assert found == [b"7.20.0"]
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real file, for this Python only; skipped where PyPI is out of reach."""

@@ -2,6 +2,8 @@
 # docker_wrapper, build @BUILD@: the main program of a BOINC app version. Behind these lines lies an archive with the
 # program and all it needs but Python. It is unpacked once, beside this file, and run from there. `exec` keeps the
 # process that the client started, so that the client's signals and what it reckons of us go on to mean the right one.
+# BOINC's update_versions looks for the next line; without it a client would speak an older protocol with us.
+# API_VERSION_7.20.0
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
 store=$(cd "$here" && pwd -P)/docker_wrapper.d
 # A client that is started by the system may have a bare PATH; engines are looked for on it as well.
