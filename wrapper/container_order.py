@@ -104,18 +104,23 @@ def create_environment(spec: ContainerSpec) -> dict[str, str]:
     """The environment of ``create``: what its ``--env NAME`` takes its values from.
 
     ``ARGS`` is the job's arguments with a space in between, as BOINC's wrapper in C++ gives them;
-    ``ARGS_JSON`` is a JSON list of them, from which each comes out as it went in.
+    ``ARGS_JSON`` is a JSON list of them, from which each comes out as it went in. It is longer,
+    and left out where it does not fit: most jobs do without.
 
     Raises:
-        TooLong: they do not fit.
+        TooLong: ``ARGS`` does not fit.
     """
-    values = {"ARGS": " ".join(spec.words), "ARGS_JSON": json.dumps(spec.words, ensure_ascii=False)}
-    for name, value in values.items():
-        size = len(value.encode("utf-8", "replace"))
-        if size > MOST_ARGUMENT_BYTES:
-            raise TooLong(f"the job's {len(spec.words)} arguments take {size:,} bytes in {name}; "
-                          f"at most {MOST_ARGUMENT_BYTES:,} fit: put them into an input file")
-    return {**spec.proxies, **values}
+    args, listed = " ".join(spec.words), json.dumps(spec.words, ensure_ascii=False)
+    size = _bytes(args)
+    if size > MOST_ARGUMENT_BYTES:
+        raise TooLong(f"the job's {len(spec.words)} arguments take {size:,} bytes in ARGS; "
+                      f"at most {MOST_ARGUMENT_BYTES:,} fit: put them into an input file")
+    values = {**spec.proxies, "ARGS": args}
+    return {**values, "ARGS_JSON": listed} if _bytes(listed) <= MOST_ARGUMENT_BYTES else values
+
+
+def _bytes(value: str) -> int:
+    return len(value.encode("utf-8", "replace"))
 
 
 def cpu_shares(priority: int, fallback: int = -1, no_change: bool = False) -> int | None:

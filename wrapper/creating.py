@@ -69,6 +69,8 @@ def _create(work: Work, attempt: int) -> Talk[Turn | Leave | None]:
         return None if attempt < _TRIES else Leave(f"The container could not be created: {trouble}")
     except OSError as error:
         return Leave(f"The slot's files could not be prepared: {error}. Is the disk full?")
+    if "ARGS_JSON" not in environment:
+        work.journal.say("The job's arguments do not fit into ARGS_JSON; it has them in ARGS only.")
     reply = yield from work.driver.create(words, environment)
     if reply.ok:
         return None

@@ -183,12 +183,18 @@ def test_letters_of_any_script_stay_readable_in_args_json() -> None:
 def test_arguments_that_fit_no_process_are_refused_in_words() -> None:
     create_environment(replace(SPEC, words=("x" * (MOST_ARGUMENT_BYTES - 4),)))
     with pytest.raises(TooLong, match=r"1 arguments take 131,\d+ bytes .* input file"):
-        create_environment(replace(SPEC, words=("x" * MOST_ARGUMENT_BYTES,)))
+        create_environment(replace(SPEC, words=("x" * (MOST_ARGUMENT_BYTES + 1),)))
 
 
 def test_the_limit_counts_bytes_and_not_letters() -> None:
     with pytest.raises(TooLong):
-        create_environment(replace(SPEC, words=("é" * (MOST_ARGUMENT_BYTES // 2),)))
+        create_environment(replace(SPEC, words=("é" * (MOST_ARGUMENT_BYTES // 2 + 1),)))
+
+
+def test_args_json_is_left_out_where_only_args_fits() -> None:
+    spec = replace(SPEC, words=('"' * 100_000,))
+    assert create_environment(spec) == {"ARGS": '"' * 100_000}
+    assert values(create_words(spec, EngineKind.DOCKER), "--env") == ["ARGS"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has another limit")
