@@ -145,6 +145,8 @@ class Supervisor:
     def _ordered(self, order: Order, state: State) -> Reply | None:
         """Start an order and follow it; one that only looks, or builds, yields to the client."""
         command = self._work.host.start(order)
+        tell = self._work.journal.detail if order.changes else self._work.journal.trace
+        tell(" ".join(order.words))
         pressed_since: float | None = None
         while (reply := command.poll()) is None:
             self._tick(_TICK, command.handles())
@@ -156,6 +158,7 @@ class Supervisor:
             if time.monotonic() - pressed_since >= patience:
                 self._end(command)
                 return None
+        self._work.journal.trace(reply.words)
         return reply
 
     def _end(self, command: Running) -> None:
