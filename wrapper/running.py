@@ -147,6 +147,8 @@ def _watch(
         yield Pause(_LOOK_AGAIN if work.watch else _LOOK_BLIND, work.watch)
     finally:
         work.resting = False
+    if work.watch is not None and work.watch.ended():
+        work.accounts.read(work.host)  # at once: the engine takes the cgroup away in a moment
     return None
 
 

@@ -18,24 +18,29 @@ class Telling:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._next = 0.0
+        self._rested = False
         self._fraction = 0.0
         self._port_told: int | None = None
         self._sporadic: int | None = None
         self._last_told = False
 
     def turn(self, now: float) -> None:
-        """Called by the loop as often as it likes; does its work once a second."""
+        """Called by the loop as often as it likes; does its work once a second, and at once when
+        the job comes to rest or goes on.
+        """
         if self._work.machine.state in (State.COLLECTING, State.DONE):
             self._last_told = self._last_told or self._work.session.last(self.status())
             return
-        if now < self._next:
+        resting = self._work.resting
+        changed, self._rested = resting != self._rested, resting
+        if now < self._next and not changed:
             return
-        self._next = now + (_RARE if self._work.resting else _PERIOD)
-        self._turn()
+        self._next = now + (_RARE if resting else _PERIOD)
+        self._turn(read=changed or not resting)
 
-    def _turn(self) -> None:
+    def _turn(self, read: bool) -> None:
         work = self._work
-        if work.watch is not None and not work.resting:
+        if work.watch is not None and read:
             work.accounts.read(work.host)
         if work.session.take_reread():
             reread(work)
