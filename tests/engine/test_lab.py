@@ -11,23 +11,26 @@ from pathlib import Path
 import pytest
 
 from tests.lab import leftovers
-from tests.lab.engines import ROOM, DockerLab, Lab, PodmanLab, wait_for
+from tests.lab.engines import ROOM, DockerLab, Lab, PodmanLab, reserve, wait_for
 
 OWNER = """
 import sys
 from tests.lab.engines import DockerLab, PodmanLab
 lab = {"docker": DockerLab, "podman": PodmanLab}[sys.argv[1]]()
 lab.cli("run", "--detach", "--name", "left", lab.base_image(), "sleep", "1000")
-print(lab.path, flush=True)
+pid = lab.cli("inspect", "--format", "{{.State.Pid}}", "left").stdout.strip()
+print(lab.path, pid, flush=True)
 sys.stdin.read()
 """
 
 
-def nothing_left(folder: Path) -> bool:
-    return not (
-        folder.exists() or leftovers.processes_of(folder) or leftovers.mounts_below(folder)
-        or os.path.exists(f"/sys/class/net/{folder.name.replace('-d', '')}")
-    )
+def left(folder: Path) -> list[object]:
+    """What there still is of a lab."""
+    net = f"/sys/class/net/{folder.name.replace('-d', '')}"
+    return [
+        *folder.glob("*"), *leftovers.processes_of(folder), *leftovers.mounts_below(folder),
+        *([net] if os.path.exists(net) else []),
+    ]
 
 
 def test_two_labs_at_once_do_not_see_each_other(engine_lab: Lab) -> None:
@@ -36,8 +39,8 @@ def test_two_labs_at_once_do_not_see_each_other(engine_lab: Lab) -> None:
         other.cli("run", "--detach", "--name", "theirs", other.base_image(), "sleep", "1000")
         assert other.containers() == ["theirs"]
         assert engine_lab.containers() == ["mine"]
-        folder = other.path
-    assert nothing_left(folder)
+        folder, inode = other.path, other.path.stat().st_ino
+    assert not folder.exists() or folder.stat().st_ino != inode
     assert engine_lab.containers() == ["mine"]
 
 
@@ -48,15 +51,21 @@ def test_what_a_killed_run_left_is_cleaned_up(engine_lab: Lab, how: str) -> None
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as owner:
         assert owner.stdout is not None
-        folder = Path(owner.stdout.readline().strip())
+        told, pid = owner.stdout.readline().split()
+        folder = Path(told)
         assert folder.parent == ROOM
         owner.send_signal(signal.Signals[how])
         owner.wait(60)
     subprocess.run(
         [sys.executable, "-m", "tests.lab.engines", "clean"], check=True, timeout=120
     )
-    assert wait_for(lambda: nothing_left(folder))
-    assert not folder.with_suffix(".lock").exists()
+    assert wait_for(lambda: not leftovers.lives(int(pid)))
+    # Another run may have taken the number by now; reserved by us it must be swept clean.
+    lock = reserve(folder.with_suffix(".lock"))
+    if lock is not None:
+        assert left(folder) == []
+        folder.with_suffix(".lock").unlink()
+        os.close(lock)
 
 
 def test_a_port_of_a_container_is_reached_at_127_0_0_1(engine_lab: Lab) -> None:

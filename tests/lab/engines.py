@@ -53,7 +53,7 @@ class _Folder:
     def __init__(self, word: str) -> None:
         for number in range(LABS):
             path = ROOM / f"dwlab-{word}{number}"
-            lock = _lock(path.with_suffix(".lock"))
+            lock = reserve(path.with_suffix(".lock"))
             if lock is not None:
                 self.number, self.path, self._lock = number, path, lock
                 leftovers.clear(path)
@@ -358,7 +358,7 @@ def _has_group(name: str) -> bool:
     return False
 
 
-def _lock(path: Path) -> int | None:
+def reserve(path: Path) -> int | None:
     """A lock that ends with the process; None while somebody else has it."""
     if sys.platform != "win32":
         try:
@@ -379,7 +379,7 @@ def _lock(path: Path) -> int | None:
 def clean() -> None:
     """Clear all labs that nobody uses."""
     for path in sorted(ROOM.glob("dwlab-*.lock")):
-        lock = _lock(path)
+        lock = reserve(path)
         if lock is not None:
             leftovers.clear(path.with_suffix(""))
             if path.stem.startswith("dwlab-d"):

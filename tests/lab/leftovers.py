@@ -70,6 +70,11 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
+def lives(pid: int) -> bool:
+    """Whether a process runs; a zombie has ended."""
+    return _parent(pid) is not None
+
+
 def _parent(pid: int) -> int | None:
     stat = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     # A zombie has ended; its parent has yet to notice.
