@@ -17,7 +17,7 @@ REFERENCE ?=
 SCALE ?=
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup packages lint unit test demo bench leftovers clean
+.PHONY: help setup packages lint unit test demo bench app leftovers clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -50,6 +50,9 @@ demo: setup  ## one job under the real BOINC client; ENGINE=docker or podman cho
 
 bench: setup  ## measure; REFERENCE= another wrapper's program, SCALE= how many jobs; see tests/benchmarks
 	REFERENCE='$(REFERENCE)' SCALE='$(SCALE)' $(PYTHON) -m tests.benchmarks
+
+app: $(STAMP)  ## dist/docker_wrapper, the one file that a project puts into its app version
+	.ci/app '$(PYTHON)'
 
 leftovers:
 	@if [ -x '$(PYTHON)' ]; then $(PYTHON) -m tests.lab.engines clean; $(PYTHON) -m tests.lab.client_home clean; fi
