@@ -33,8 +33,8 @@ def open_regular(path: Path, flags: int) -> int:
         NotRegular: it is a link, a FIFO, a directory or a device.
         OSError: it could not be opened.
     """
-    if sys.platform == "win32" and path.is_symlink():
-        raise NotRegular(path)
+    if sys.platform == "win32" and (path.is_symlink() or path.is_dir()):
+        raise NotRegular(path)  # there, to open a directory is "permission denied"
     try:
         descriptor = os.open(path, flags | _SAFE | _BINARY, 0o664)
     except OSError as error:
