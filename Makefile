@@ -11,16 +11,17 @@ WHERE := $(shell printf '%s' '$(CURDIR)' | sha256sum | cut -c1-12)
 VENV ?= /var/tmp/boinc-docker-wrapper-$(shell id -u)/$(WHERE)/venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up-$(shell sha256sum < pyproject.toml | cut -c1-12)
+WINDOWS := $(dir $(VENV))windows
 PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
 ENGINE ?=
 REFERENCE ?=
 SCALE ?=
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup packages lint unit test demo bench app leftovers clean
+.PHONY: help setup packages lint unit test test-windows demo bench app leftovers clean
 
 help:  ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: packages $(STAMP)  ## packages (as root, with apt) and the virtual environment
 
@@ -44,6 +45,10 @@ unit: $(STAMP)  ## tests that need neither an engine nor a client
 
 test: setup lint  ## everything: packages, environment, lint and all tests
 	$(PYTEST) -n 2 --dist loadgroup tests
+
+test-windows: setup  ## what Windows is to do, on a real Python for Windows under Wine
+	@tests/windows/setup.sh '$(WINDOWS)' '$(PYTHON)'
+	tests/windows/run.sh '$(WINDOWS)' -m pytest -p no:cacheprovider -m 'not engine and not client' tests/unit
 
 demo: setup  ## one job under the real BOINC client; ENGINE=docker or podman chooses
 	ENGINE='$(ENGINE)' $(PYTHON) -m tests.lab.demo

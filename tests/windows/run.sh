@@ -1,0 +1,17 @@
+#!/bin/bash
+# run.sh DIR WORDS: runs Windows Python with these words, in the Wine that setup.sh made in DIR; gives its exit status.
+set -euo pipefail
+room=${1:?directory}
+here=$(cd "$(dirname "$0")" && pwd)
+shift
+. "$here/environment.sh"
+PYTHONPATH=Z:$(cd "$here/../.." && pwd | tr / '\\')
+export PYTHONPATH PYTHONDONTWRITEBYTECODE=1
+export WSL_STANDIN=$here/linux_side.sh
+
+# Wine's services keep the standard streams of the command that starts them, for as long as they live: so none of ours.
+wineserver -p >/dev/null 2>&1
+wine wineboot </dev/null >/dev/null 2>&1
+trap 'wineserver -k >/dev/null 2>&1 || true' EXIT
+# Windows Python cannot start with a file as a standard stream (WinError 6): a pipe it is.
+wine "$room/py/python.exe" "$@" </dev/null 2>&1 | cat
