@@ -16,7 +16,7 @@ from tests.client.conftest import Real
 from tests.lab.client_home import can_become
 from tests.lab.engines import ENGINE_ROOM, Lab
 from tests.lab.real_client import Preferences, RealClient
-from tests.lab.workunit import Output, Workunit, script_job
+from tests.lab.workunit import FROM_BUSYBOX, Input, Output, Workunit, busybox, script_job
 
 pytestmark = [*ENGINE_ROOM, pytest.mark.client]
 
@@ -133,6 +133,15 @@ def test_a_job_under_a_cpu_limit_of_half_runs_once(real: Real, work: Workunit) -
     pauses = '"to": "paused"'
     client.wait_for("three pauses", lambda: json.dumps(client.state()).count(pauses) >= 3, 60)
     let_it_end(client, 90)
+
+
+def test_a_build_of_seconds_gets_done_under_a_cpu_limit_of_half(real: Real) -> None:
+    # The client asks for a pause every other second: a build that starts anew each time never ends.
+    slow = f'{FROM_BUSYBOX}RUN ["/bin/sleep", "4"]\nCMD ["/bin/true"]\n'
+    inputs = (Input("Dockerfile", content=slow.encode()), Input("busybox", source=busybox()))
+    client = real(Workunit("slow", inputs), preferences=Preferences(cpu_usage_limit=50))
+    client.wait_until_finished(60)
+    assert client.exit_status() == 0, client.story()
 
 
 @pytest.mark.parametrize("engine_lab", ["docker"], indirect=True)
