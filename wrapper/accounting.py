@@ -58,6 +58,10 @@ class Accounts:
         else:
             self.cpu_time += told.rate * elapsed
 
+    def rest(self) -> None:
+        """The job stands still: what an estimate says next is not for this time."""
+        self._estimated = None
+
     def begin_again(self) -> None:
         """The run is over without an end; the next counts from zero, on top of it."""
         self._before = self.cpu_time

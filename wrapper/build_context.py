@@ -21,6 +21,7 @@ from wrapper.dockerfile import base_images as base_images
 from wrapper.hosting import copy_plain, inside
 
 CONTEXT_DIR = "docker_wrapper_context"
+SCRATCH_DIR = "docker_wrapper_scratch"
 MOST_FILES = 100_000
 """More files than this are no context, but a mistake."""
 
@@ -81,16 +82,23 @@ def make_context(slot: Path, project_dir: Path | None, dockerfile: str = "Docker
 
 
 def remove_context(slot: Path) -> None:
-    """Take the context away, if there is one.
+    """Take the context away, and the builder's scratch, if there are any.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: one cannot be removed.
     """
-    path = slot / CONTEXT_DIR
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.is_dir():
-        _remove_tree(path)
+    for path in (slot / CONTEXT_DIR, slot / SCRATCH_DIR):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.is_dir():
+            _remove_tree(path)
+
+
+def make_scratch(slot: Path) -> Path:
+    """A folder in the slot for what a builder leaves lying about; see :func:`remove_context`."""
+    path = slot / SCRATCH_DIR
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
 
 
 def _remove_tree(path: Path) -> None:

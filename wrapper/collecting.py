@@ -13,10 +13,10 @@ from pathlib import Path
 from states.reconcile import Shown
 from states.table import Event, Outcome
 from wrapper.boinc.slot import ExitStatus, write_finish
-from wrapper.build_context import remove_context
 from wrapper.engine.answers import Absent, Image
 from wrapper.engine.hosts.base import Reply, Unreachable
 from wrapper.hosting import deliver, remembered
+from wrapper.imaging import clear_build
 from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
@@ -166,7 +166,7 @@ def finish_code(work: Work) -> int:
 
 def _tidy(work: Work) -> Talk[None]:
     """Remove container, image and build context; the client's own cleanup gets what resists."""
-    remove_context(work.slot)
+    clear_build(work)
     if work.engine is None:
         return
     yield from _gone(work)

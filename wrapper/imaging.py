@@ -16,9 +16,10 @@ from wrapper.build_context import (
     ContextTrouble,
     NoDockerfile,
     make_context,
+    make_scratch,
     remove_context,
 )
-from wrapper.engine.answers import Absent, Image, Unknown
+from wrapper.engine.answers import Absent, EngineKind, Image, Unknown
 from wrapper.engine.hosts.base import Reply, Unreachable
 from wrapper.looking import LABEL, Patience, wait_for_engine
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
@@ -36,7 +37,7 @@ def imaging(work: Work) -> Step:
     while True:
         image = yield from work.driver.image(work.image_name)
         if isinstance(image, Image):
-            remove_context(work.slot)
+            clear_build(work)
             return _ready(work, image)
         if isinstance(image, Unknown):
             leave = yield from wait_for_engine(work, patience, image.words)
@@ -93,7 +94,7 @@ def _fetch(work: Work, image: str) -> Talk[Turn | Leave | None]:
         return leave
     work.journal.say(f"Fetching the image {image}")
     work.wants_network = True
-    reply = yield from work.driver.pull(image)
+    reply = yield from work.driver.pull(image, work.proxies)
     work.wants_network = False
     if reply.ok:
         return None
@@ -153,10 +154,27 @@ def _ordered(work: Work, dockerfile: str, context: str, cached: bool) -> Talk[Re
         context,
         args=build_words(work),
         labels={LABEL: work.label},
-        environment=work.proxies,
+        environment={**work.proxies, **_scratch(work)},
         cached=cached,
     )
     return reply
+
+
+def clear_build(work: Work) -> None:
+    """Take away what the build needed in the slot; what resists goes with the slot."""
+    try:
+        remove_context(work.slot)
+    except OSError as error:
+        work.journal.detail(f"What the build needed stays in the slot: {error}")
+
+
+def _scratch(work: Work) -> dict[str, str]:
+    """Where Podman keeps what it needs while it builds: what a build that was ended leaves behind
+    goes with the slot, instead of staying in /var/tmp.
+    """
+    if work.driver.kind is not EngineKind.PODMAN or work.host.distro is not None:
+        return {}
+    return {"TMPDIR": str(make_scratch(work.slot))}
 
 
 def build_words(work: Work) -> tuple[str, ...]:

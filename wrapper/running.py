@@ -140,6 +140,8 @@ def _watch(
     work.at_rest = act is Act.REST
     if work.at_rest and work.leaving:
         return Leave()
+    if work.at_rest:
+        work.accounts.rest()
     work.resting = work.at_rest
     if work.accounts.blind and not work.at_rest:
         yield from _estimate(work, follow)

@@ -22,6 +22,7 @@ from wrapper.postponing import postpone
 from wrapper.running import paused, running
 from wrapper.signals import Signals
 from wrapper.telling import Telling
+from wrapper.throttling import Throttle
 from wrapper.wishes import Answer, Wish, answer
 from wrapper.work import Leave, Pause, Step, Turn, Work
 
@@ -51,6 +52,7 @@ class Supervisor:
         self._work = work
         self._signals = signals
         self._telling = Telling(work)
+        self._throttle = Throttle()
         self._goodbye = ""
 
     def run(self) -> int:
@@ -154,12 +156,17 @@ class Supervisor:
                 pressed_since = None
                 continue
             pressed_since = pressed_since or time.monotonic()
-            patience = _GRACE if order.changes and not order.build else 0.0
-            if time.monotonic() - pressed_since >= patience:
+            if time.monotonic() - pressed_since >= self._grace(order):
                 self._end(command)
                 return None
         self._work.journal.trace(reply.words)
         return reply
+
+    def _grace(self, order: Order) -> float:
+        """How long an order may still take, in s, when the client wants something else."""
+        if order.build:
+            return self._throttle.patience if self._work.wish is Wish.REST else 0.0
+        return _GRACE if order.changes else 0.0
 
     def _end(self, command: Running) -> None:
         """End a command and see it gone, within a bound."""
@@ -185,6 +192,7 @@ class Supervisor:
         now = time.monotonic()
         self._work.session.poll(now)
         self._work.wish = self._wish(now)
+        (self._throttle.held if self._work.wish is Wish.REST else self._throttle.going)(now)
         self._telling.turn(now)
 
     def _wish(self, now: float) -> Wish:

@@ -156,9 +156,11 @@ class Engine:
         reply = yield self._long_order([*words, *args, context], surroundings)
         return reply if reply.ok else _with_the_steps(reply)
 
-    def pull(self, image: str) -> Asking[Reply]:
-        """Fetch an image from where it is published."""
-        return (yield self._long_order(["pull", _name(image)], {}))
+    def pull(self, image: str, environment: Mapping[str, str] | None = None) -> Asking[Reply]:
+        """Fetch an image from where it is published. Podman heeds proxies of ``environment``;
+        Docker's daemon has its own.
+        """
+        return (yield self._long_order(["pull", _name(image)], environment or {}))
 
     def tag(self, image: str, name: str) -> Asking[Reply]:
         """Give an image a further name."""
