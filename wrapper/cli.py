@@ -10,7 +10,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 from states.store import NotLoaded, NotSaved
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
@@ -31,6 +33,7 @@ _LATER = 600.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job of the current directory; the exit status is the client's to read."""
     slot = Path.cwd()
+    _speak_utf8(sys.stderr)
     journal = Journal(sys.stderr)
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
@@ -43,6 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if init is not None:
         journal.hide((init.authenticator, *proxy_secrets(init.proxy)))
     return _locked(slot, journal, options, init)
+
+
+def _speak_utf8(stream: TextIO) -> None:
+    """The project's server reads UTF-8, whatever this volunteer's system would write."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _locked(slot: Path, journal: Journal, options: Options, init: InitData | None) -> int:

@@ -27,6 +27,8 @@ from wrapper.wishes import Answer, Wish, answer
 from wrapper.work import Leave, Pause, Step, Turn, Work
 
 _TICK = 0.1
+_BRISK = 0.02
+"""Seconds between two looks at a command that cannot wake the loop: on Windows none can."""
 _GRACE = 5.0
 """Seconds that a short change at the engine may still take when the client wants something else."""
 _HEARING = 1.2
@@ -151,7 +153,8 @@ class Supervisor:
         tell(" ".join(order.words))
         pressed_since: float | None = None
         while (reply := command.poll()) is None:
-            self._tick(_TICK, command.handles())
+            handles = command.handles()
+            self._tick(_TICK if handles else _BRISK, handles)
             if not self._pressed(state):
                 pressed_since = None
                 continue

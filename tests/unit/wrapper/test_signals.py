@@ -12,12 +12,15 @@ import pytest
 
 from wrapper.signals import Signals
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+WINDOWS = sys.platform == "win32"
+of_unix = pytest.mark.skipif(WINDOWS, reason="there are no such signals")
+NAMES = ["SIGTERM", "SIGINT", "SIGBREAK" if WINDOWS else "SIGHUP"]
 
 
 @pytest.fixture
 def caught() -> Iterator[Signals]:
-    kept = {number: signal.getsignal(number) for number in (1, 2, 3, 15)}
+    numbers = [getattr(signal, name) for name in [*NAMES, *([] if WINDOWS else ["SIGQUIT"])]]
+    kept = {number: signal.getsignal(number) for number in numbers}
     signals = Signals()
     signals.catch()
     yield signals
@@ -26,11 +29,19 @@ def caught() -> Iterator[Signals]:
     signals.close()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_signal_is_noted_wherever_we_run(caught: Signals, name: str) -> None:
+    signal.raise_signal(getattr(signal, name))
+    assert caught.quit_asked
+
+
+@of_unix
 def test_nothing_is_noted_at_first(caught: Signals) -> None:
     assert not caught.quit_asked
     assert select.select(caught.handles(), (), (), 0)[0] == []
 
 
+@of_unix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
 def test_a_signal_is_a_wish_to_quit_and_wakes_the_loop(caught: Signals, name: str) -> None:
     handles = caught.handles()
