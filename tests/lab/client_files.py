@@ -116,7 +116,9 @@ def _input_file(project: Path, work: Workunit, entry: Input) -> str:
     content = (project / name).read_bytes()
     tags = _tags(name=name, nbytes=len(content), max_nbytes=len(content), status=1,
                  md5_cksum=md5(content))
-    return f"<file>\n{tags}</file>\n"
+    # Without it the client takes the right to be run away from a copy in the slot.
+    executable = "<executable/>\n" if (project / name).stat().st_mode & 0o100 else ""
+    return f"<file>\n{tags}{executable}</file>\n"
 
 
 def _output_file(work: Workunit, entry: Output) -> str:
