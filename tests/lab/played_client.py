@@ -125,6 +125,9 @@ class PlayedClient:
         with path.open("r+b") as stream:
             return mmap.mmap(stream.fileno(), 8 * CHANNEL)
 
+    def _init_data(self, fields: Mapping[str, Value]) -> str:
+        return init_data(self.slot, self.project, **fields)
+
     # -- the task's life ---------------------------------------------------------------------------
 
     def start(self) -> PlayedClient:
@@ -132,8 +135,7 @@ class PlayedClient:
         self._memory[:] = bytes(8 * CHANNEL)
         told = self.statuses[-1].cpu_time if self.statuses else 0.0
         fields = {"wu_cpu_time": told, **self.fields}
-        (self.slot / "init_data.xml").write_text(init_data(self.slot, self.project, **fields),
-                                                 encoding="utf-8")
+        (self.slot / "init_data.xml").write_text(self._init_data(fields), encoding="utf-8")
         self.started_at = time.monotonic()
         with (self.slot / "stderr.txt").open("ab") as stderr:
             self._process = subprocess.Popen(

@@ -175,7 +175,8 @@ def _link(path: Path, target: Path, symlinks: bool) -> None:
     if symlinks:
         path.symlink_to(target)
     else:
-        path.write_text(f"<soft_link>{target}</soft_link>\n", encoding="utf-8")
+        text = f"<soft_link>{target.as_posix()}</soft_link>\n"
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _input(home: Path, entry: Mapping[str, Any]) -> Input:

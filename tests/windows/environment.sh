@@ -2,3 +2,4 @@
 export WINEPREFIX=$room/prefix
 export WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
 unset DISPLAY WAYLAND_DISPLAY
+export LC_ALL=C.UTF-8  # names of files beyond ASCII

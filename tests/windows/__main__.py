@@ -1,0 +1,55 @@
+"""Runs tests under Windows Python, with distros that are this machine's: `make test-windows`.
+
+``python -m tests.windows DIR WORDS``: pytest's words, run in the Windows that setup.sh made in DIR.
+Starts an engine for each distro first, on Linux; what a distro's shell gets to see is in a file of
+its own, for the wsl.exe stand-in. Nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.lab.engines import Lab, Missing, close_labs, open_lab
+from wrapper.engine.answers import EngineKind
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    """Run them; pytest's exit status."""
+    room, words = sys.argv[1], sys.argv[2:]
+    distros = Path(tempfile.mkdtemp(prefix="dw-distros-"))
+    try:
+        for kind in EngineKind:
+            _add_distro(distros, kind)
+        environment = {**os.environ, "WSL_STANDIN_DISTROS": str(distros)}
+        run = [str(HERE / "run.sh"), room, "-m", "pytest", "-p", "no:cacheprovider", *words]
+        return subprocess.run(run, env=environment, check=False).returncode
+    finally:
+        close_labs()
+        shutil.rmtree(distros)
+
+
+def _add_distro(distros: Path, kind: EngineKind) -> None:
+    """A distro named after its engine; without one here, its tests say so."""
+    try:
+        lab: Lab = open_lab(kind)
+    except Missing as reason:
+        print(f"test-windows: no {kind.value}: {reason}", file=sys.stderr)
+        return
+    lines = (f"{name}={value}" for name, value in lab.environment.items() if _of_a_distro(name))
+    (distros / kind.value).write_text("\n".join([*lines, "WSL_INTEROP=/run/WSL/1_interop", ""]))
+
+
+def _of_a_distro(name: str) -> bool:
+    """What makes the engine the lab's; the rest of this machine's environment stays here."""
+    return name in ("PATH", "HOME") or name.startswith(("DOCKER_", "CONTAINERS_"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
