@@ -1,38 +1,73 @@
-"""What the tests on real engines share: each engine in turn, a host that reaches it, and its CLI.
+"""What the tests on real engines share: each engine in turn, here and in a WSL distro, a host that
+reaches it, and its CLI.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from tests.lab.engines import Lab, engine_lab
+from tests.lab.engines import Lab, lab_or_skip
+from tests.lab.wsl import NAME, InDistro, wsl_lab_or_skip
+from wrapper.engine.answers import EngineKind
 from wrapper.engine.cli import Engine
-from wrapper.engine.hosts.base import Asking, carry_out
+from wrapper.engine.hosts.base import Asking, Host, carry_out
 from wrapper.engine.hosts.local import LocalHost
-
-__all__ = ["engine_lab"]
+from wrapper.engine.hosts.wsl import WslHost
 
 T = TypeVar("T")
 Ask = Callable[[Asking[T]], T]
+IN_WSL = "-in-wsl"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each engine; what asks by a host, or with a host's environment, on each host too."""
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "engine_lab" in metafunc.fixturenames and "engine_lab" not in own:
+        kinds = [kind.value for kind in EngineKind]
+        if "host" in metafunc.fixturenames:
+            kinds += [kind + IN_WSL for kind in kinds]
+        metafunc.parametrize("engine_lab", kinds, indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests here need an engine, and share one room of engines."""
+    """All tests here need an engine, and share a room of engines; those in a distro have their own.
+    """
     for item in items:
         if "tests/engine/" in item.path.as_posix():
+            room = "wsl-room" if IN_WSL in item.name or "wsl" in item.path.name else "engine-room"
             item.add_marker(pytest.mark.engine)
-            item.add_marker(pytest.mark.xdist_group("engine-room"))
+            item.add_marker(pytest.mark.xdist_group(room))
 
 
 @pytest.fixture
-def host(engine_lab: Lab) -> Iterator[LocalHost]:
-    """This computer, with the lab's environment."""
-    host = LocalHost(engine_lab.environment)
+def engine_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """An engine with no containers and the base image only."""
+    kind = EngineKind(request.param.removesuffix(IN_WSL))
+    is_here = not request.param.endswith(IN_WSL)
+    lab = lab_or_skip(kind, request.config) if is_here else wsl_lab_or_skip(kind, request.config)
+    lab.base_image()
+    yield lab
+    lab.clear()
+
+
+@pytest.fixture
+def host(engine_lab: Lab, tmp_path: Path) -> Iterator[Host]:
+    """This computer, with the lab's environment, or the lab's distro with a slot."""
+    host: Host = LocalHost(engine_lab.environment)
+    if isinstance(engine_lab, InDistro):
+        host = WslHost(NAME, tmp_path, environment=engine_lab.environment)
     yield host
     host.close()
+
+
+@pytest.fixture
+def there(host: Host) -> Callable[[Path], str]:
+    """What the host calls a file."""
+    return host.path
 
 
 @pytest.fixture
@@ -42,6 +77,6 @@ def engine(engine_lab: Lab) -> Engine:
 
 
 @pytest.fixture
-def ask(host: LocalHost) -> Callable[[Asking[T]], T]:
+def ask(host: Host) -> Callable[[Asking[T]], T]:
     """Has a whole conversation with the engine."""
     return lambda asking: carry_out(host, asking)

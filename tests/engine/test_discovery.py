@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ from wrapper.engine.hosts.base import carry_out
 from wrapper.engine.hosts.local import LocalHost
 
 Ask = Callable[[Any], Any]
+There = Callable[[Path], str]
 
 
-def script(tmp_path: Path, text: str) -> str:
+def script(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "engine"
-    path.write_text(f"#!{sys.executable}\n{text}\n")
+    path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
-    return str(path)
+    return path
 
 
 def test_the_first_that_answers_is_taken(engine: Engine, ask: Ask) -> None:
@@ -52,8 +52,10 @@ def test_podman_under_dockers_name_is_told_apart(ask: Ask) -> None:
     assert "Podman" in checkup.words
 
 
-def test_a_cli_that_talks_nonsense_is_unknown(engine: Engine, ask: Ask, tmp_path: Path) -> None:
-    odd = Engine(engine.kind, script(tmp_path, "print('all is well')"))
+def test_a_cli_that_talks_nonsense_is_unknown(
+    engine: Engine, ask: Ask, tmp_path: Path, there: There
+) -> None:
+    odd = Engine(engine.kind, there(script(tmp_path, "echo all is well")))
     assert not ask(odd.check()).answers
     container = ask(odd.container("boinc__a"))
     assert isinstance(container, Unknown)
@@ -61,9 +63,11 @@ def test_a_cli_that_talks_nonsense_is_unknown(engine: Engine, ask: Ask, tmp_path
     assert isinstance(ask(odd.image("boinc__a")), Unknown)
 
 
-def test_a_cli_that_only_fails_proves_nothing(engine: Engine, ask: Ask, tmp_path: Path) -> None:
+def test_a_cli_that_only_fails_proves_nothing(
+    engine: Engine, ask: Ask, tmp_path: Path, there: There
+) -> None:
     # 1 is what `podman container exists` says of what does not exist.
     for status in (1, 125):
-        odd = Engine(engine.kind, script(tmp_path, f"raise SystemExit({status})"))
+        odd = Engine(engine.kind, there(script(tmp_path, f"exit {status}")))
         assert isinstance(ask(odd.container("boinc__a")), Unknown)
         assert isinstance(ask(odd.image("boinc__a")), Unknown)

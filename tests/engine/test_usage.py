@@ -13,7 +13,7 @@ from tests.lab.engines import BASE_IMAGE, Lab, wait_for
 from wrapper.engine import usage
 from wrapper.engine.answers import Container, EngineKind, Unknown
 from wrapper.engine.cli import Engine
-from wrapper.engine.hosts.local import LocalHost
+from wrapper.engine.hosts.base import Host
 
 Ask = Callable[[Any], Any]
 NAME = "boinc__example.org__busy"
@@ -28,18 +28,18 @@ def started(ask: Ask, engine: Engine, job: str) -> Container:
     return found
 
 
-def files_of(host: LocalHost, found: Container) -> usage.CgroupFiles:
+def files_of(host: Host, found: Container) -> usage.CgroupFiles:
     files = usage.find(host, found.pid or 0, found.id)
     assert files is not None
     return files
 
 
-def seconds(host: LocalHost, files: usage.CgroupFiles) -> float:
+def seconds(host: Host, files: usage.CgroupFiles) -> float:
     told = usage.read(host, files)
     return -1.0 if told is None else told.cpu
 
 
-def test_cpu_time_grows_with_the_work(engine: Engine, ask: Ask, host: LocalHost) -> None:
+def test_cpu_time_grows_with_the_work(engine: Engine, ask: Ask, host: Host) -> None:
     found = started(ask, engine, f"({BUSY}) & {BUSY}")
     files = files_of(host, found)
     assert wait_for(lambda: seconds(host, files) > 1.0, 30)
@@ -49,16 +49,16 @@ def test_cpu_time_grows_with_the_work(engine: Engine, ask: Ask, host: LocalHost)
     assert not wait_for(lambda: seconds(host, files) > frozen + 0.05, 0.5)
 
 
-def test_processes_that_ended_still_count(engine: Engine, ask: Ask, host: LocalHost) -> None:
+def test_processes_that_ended_still_count(engine: Engine, ask: Ask, host: Host) -> None:
     found = started(ask, engine, "yes | head -c 300000000 > /dev/null; sleep 1000")
     files = files_of(host, found)
     # The shell becomes the last command; the first two have ended then.
-    assert wait_for(lambda: Path(f"/proc/{found.pid}/comm").read_text() == "sleep\n", 30)
-    own = int(Path(f"/proc/{found.pid}/stat").read_text().split()[13]) / 100
+    assert wait_for(lambda: host.read(f"/proc/{found.pid}/comm") == b"sleep\n", 30)
+    own = int((host.read(f"/proc/{found.pid}/stat") or b"").split()[13]) / 100
     assert seconds(host, files) > own + 0.01
 
 
-def test_memory_is_what_the_job_holds(engine: Engine, ask: Ask, host: LocalHost) -> None:
+def test_memory_is_what_the_job_holds(engine: Engine, ask: Ask, host: Host) -> None:
     found = started(ask, engine, "head -c 100000000 /dev/zero | sort > /dev/null; sleep 1000")
     files = files_of(host, found)
     most = 0
@@ -73,7 +73,7 @@ def test_memory_is_what_the_job_holds(engine: Engine, ask: Ask, host: LocalHost)
     assert most < 1_000_000_000
 
 
-def test_after_its_end_nothing_is_told(engine: Engine, ask: Ask, host: LocalHost) -> None:
+def test_after_its_end_nothing_is_told(engine: Engine, ask: Ask, host: Host) -> None:
     found = started(ask, engine, "sleep 1000")
     files = files_of(host, found)
     assert ask(engine.kill(NAME)).ok
@@ -81,7 +81,7 @@ def test_after_its_end_nothing_is_told(engine: Engine, ask: Ask, host: LocalHost
 
 
 def test_a_process_outside_the_container_is_not_taken_for_it(
-    engine: Engine, ask: Ask, host: LocalHost
+    engine: Engine, ask: Ask, host: Host
 ) -> None:
     found = started(ask, engine, "sleep 1000")
     assert usage.find(host, 1, found.id) is None
@@ -104,7 +104,7 @@ def test_stats_of_nothing_is_unknown(engine: Engine, ask: Ask) -> None:
 
 
 def test_a_cgroup_parent_of_somebodys_choice_is_found(
-    engine_lab: Lab, engine: Engine, ask: Ask, host: LocalHost
+    engine_lab: Lab, engine: Engine, ask: Ask, host: Host
 ) -> None:
     if not Path("/sys/fs/cgroup/cpuacct").exists():
         pytest.skip("systemd owns the tree here")

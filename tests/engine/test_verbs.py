@@ -15,10 +15,11 @@ import pytest
 from tests.lab.engines import BASE_IMAGE, DockerLab, Lab, wait_for
 from wrapper.engine.answers import Absent, Container, EngineKind, Image, Status, Unknown
 from wrapper.engine.cli import LOG_OPTIONS, Engine
-from wrapper.engine.hosts.base import Order, carry_out
+from wrapper.engine.hosts.base import Host, Order, carry_out
 from wrapper.engine.hosts.local import LocalHost
 
 Ask = Callable[[Any], Any]
+There = Callable[[Path], str]
 NAME = "boinc__example.org__wu_1.0-a"
 
 
@@ -191,31 +192,33 @@ def test_a_talkative_job_cannot_fill_the_disk(engine: Engine, ask: Ask, engine_l
     line = "x" * 1000
     run_to_its_end(ask, engine, "sh", "-c", f"yes {line} | head -n 50000; echo the end")
     assert ask(engine.logs(NAME)).out.endswith(b"the end\n")
-    logs = [path for path in engine_lab.path.glob("[dg]/**/*.log*") if path.is_file()]
+    places = ("[dg]/**/*.log*", "root/var/lib/**/*.log*")
+    found = (path for place in places for path in engine_lab.path.glob(place))
+    logs = [path for path in found if path.is_file()]
     assert logs
     assert sum(path.stat().st_size for path in logs) < 40_000_000
 
 
 def test_the_environment_arrives_byte_for_byte(
-    engine: Engine, ask: Ask, tmp_path: Path
+    engine: Engine, ask: Ask, tmp_path: Path, there: There
 ) -> None:
     value = "two words 'single' \"double\" $(id) `id` \\n\nsecond line\n\tä=é " + "y" * 100_000
     run_to_its_end(
         ask, engine, "sh", "-c", 'printf %s "$ARGS" > /o/args',
-        options=("--env", "ARGS", "--volume", f"{tmp_path}:/o"), environment={"ARGS": value},
+        options=("--env", "ARGS", "--volume", f"{there(tmp_path)}:/o"), environment={"ARGS": value},
     )
     assert (tmp_path / "args").read_text() == value
 
 
 def test_an_image_is_built_tagged_and_removed(
-    engine: Engine, ask: Ask, tmp_path: Path
+    engine: Engine, ask: Ask, tmp_path: Path, there: There
 ) -> None:
     image = "boinc__example.org__wu"
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text(f"FROM {BASE_IMAGE}\nARG WORD\nRUN echo $WORD > /word\n")
     assert ask(engine.image(image)) == Absent()
     built = ask(engine.build(
-        image, str(dockerfile), str(tmp_path), args=("--build-arg", "WORD"),
+        image, there(dockerfile), there(tmp_path), args=("--build-arg", "WORD"),
         labels={"boinc.docker_wrapper": "a b=c"}, environment={"WORD": "from outside"},
     ))
     assert built.ok, built.words
@@ -239,13 +242,13 @@ def test_an_image_is_built_tagged_and_removed(
 
 
 def test_a_second_build_is_cached_unless_told_not_to(
-    engine: Engine, ask: Ask, tmp_path: Path
+    engine: Engine, ask: Ask, tmp_path: Path, there: There
 ) -> None:
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text(f"FROM {BASE_IMAGE}\nRUN cat /proc/sys/kernel/random/uuid > /id\n")
 
     def build(cached: bool) -> str:
-        reply = ask(engine.build("boinc__c", str(dockerfile), str(tmp_path), cached=cached))
+        reply = ask(engine.build("boinc__c", there(dockerfile), there(tmp_path), cached=cached))
         assert reply.ok, reply.words
         found: Image = ask(engine.image("boinc__c"))
         return found.id
@@ -255,10 +258,12 @@ def test_a_second_build_is_cached_unless_told_not_to(
     assert build(False) != first
 
 
-def test_a_build_that_fails_says_why(engine: Engine, ask: Ask, tmp_path: Path) -> None:
+def test_a_build_that_fails_says_why(
+    engine: Engine, ask: Ask, tmp_path: Path, there: There
+) -> None:
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text(f"FROM {BASE_IMAGE}\nRUN echo too bad >&2; exit 42\n")
-    reply = ask(engine.build("boinc__f", str(dockerfile), str(tmp_path)))
+    reply = ask(engine.build("boinc__f", there(dockerfile), there(tmp_path)))
     assert not reply.ok
     assert "42" in reply.words
     assert "\ntoo bad\n" in reply.words
@@ -268,11 +273,11 @@ def test_a_build_that_fails_says_why(engine: Engine, ask: Ask, tmp_path: Path) -
 
 
 def test_a_build_ended_midway_leaves_the_engine_usable(
-    engine: Engine, ask: Ask, host: LocalHost, engine_lab: Lab, tmp_path: Path
+    engine: Engine, ask: Ask, host: Host, engine_lab: Lab, tmp_path: Path, there: There
 ) -> None:
     dockerfile, slow = tmp_path / "Dockerfile", f"sleep 60.{os.getpid()}"
     dockerfile.write_text(f"FROM {BASE_IMAGE}\nRUN {slow}\n")
-    asking = engine.build("boinc__m", str(dockerfile), str(tmp_path))
+    asking = engine.build("boinc__m", there(dockerfile), there(tmp_path))
     order: Order = next(asking)
     while not order.build:
         order = asking.send(host.run(order))
@@ -286,7 +291,7 @@ def test_a_build_ended_midway_leaves_the_engine_usable(
     if engine.kind is EngineKind.PODMAN:
         assert engine_lab.cli("ps", "--all", "--external", "--quiet").stdout == ""
     dockerfile.write_text(f"FROM {BASE_IMAGE}\nRUN echo quick\n")
-    assert ask(engine.build("boinc__m", str(dockerfile), str(tmp_path))).ok
+    assert ask(engine.build("boinc__m", there(dockerfile), there(tmp_path))).ok
 
 
 def _somebody_runs(words: str) -> bool:
@@ -300,7 +305,9 @@ def _somebody_runs(words: str) -> bool:
     return any(holds(pid) for pid in os.listdir("/proc") if pid.isdigit())
 
 
-def test_what_root_made_is_given_back(engine: Engine, ask: Ask, tmp_path: Path) -> None:
+def test_what_root_made_is_given_back(
+    engine: Engine, ask: Ask, tmp_path: Path, there: There
+) -> None:
     slot = tmp_path / 'slot: "a", b'
     (slot / "deep" / "er").mkdir(parents=True)
     (slot / "deep" / "er" / "file").write_text("")
@@ -309,7 +316,7 @@ def test_what_root_made_is_given_back(engine: Engine, ask: Ask, tmp_path: Path) 
     for path in (slot / "deep" / "er", slot / "deep"):
         path.chmod(0o700)
         shutil.chown(path, 77, 77)
-    reply = ask(engine.give_back(BASE_IMAGE, str(slot), 1234, 1235))
+    reply = ask(engine.give_back(BASE_IMAGE, there(slot), 1234, 1235))
     assert reply.ok, reply.words
     everything = [slot, *slot.rglob("*")]
     assert {(path.lstat().st_uid, path.lstat().st_gid) for path in everything} == {(1234, 1235)}
@@ -318,18 +325,18 @@ def test_what_root_made_is_given_back(engine: Engine, ask: Ask, tmp_path: Path) 
 
 
 def test_give_back_works_with_an_image_that_means_ill(
-    engine: Engine, ask: Ask, tmp_path: Path
+    engine: Engine, ask: Ask, tmp_path: Path, there: There
 ) -> None:
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text(
         f"FROM {BASE_IMAGE}\nRUN mkdir -p /usr/lib && rm -rf /lib && ln -s usr/lib /lib\n"
         'ENV LD_PRELOAD=/s/x.so LD_LIBRARY_PATH=/s\nENTRYPOINT ["false"]\nUSER 55\nWORKDIR /w\n'
     )
-    assert ask(engine.build("boinc__i", str(dockerfile), str(tmp_path))).ok
+    assert ask(engine.build("boinc__i", there(dockerfile), there(tmp_path))).ok
     slot = tmp_path / "slot"
     slot.mkdir()
     (slot / "file").write_text("")
-    reply = ask(engine.give_back("boinc__i", str(slot), 1234, 1234))
+    reply = ask(engine.give_back("boinc__i", there(slot), 1234, 1234))
     assert reply.ok, reply.words
     assert (slot / "file").stat().st_uid == 1234
 
