@@ -20,7 +20,10 @@ from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 _LOOK_AGAIN = 300.0
 """Seconds between two looks at a container whose process is watched."""
 _LOOK_BLIND = 20.0
-"""Seconds between two looks at a container whose process cannot be watched."""
+"""Seconds between two looks at a container whose process cannot be watched; at first less, since it
+may just have ended before it could be.
+"""
+_FIRST_LOOK_BLIND = 0.3
 _ESTIMATES = 60.0
 """Seconds between two estimates of what a job uses, where it cannot be read."""
 _LAG = 0.1
@@ -40,6 +43,14 @@ class Following:
         self.refusals = 0
         self.lags = 0
         self.next_estimate = 0.0
+        self.blind_pause = _FIRST_LOOK_BLIND
+
+    def next_look(self, watched: bool) -> float:
+        """Seconds until the engine is to be asked again."""
+        if watched:
+            return _LOOK_AGAIN
+        pause, self.blind_pause = self.blind_pause, min(self.blind_pause * 2, _LOOK_BLIND)
+        return pause
 
 
 def running(work: Work) -> Step:
@@ -146,7 +157,7 @@ def _watch(
     if work.accounts.blind and not work.at_rest:
         yield from _estimate(work, follow)
     try:
-        yield Pause(_LOOK_AGAIN if work.watch else _LOOK_BLIND, work.watch)
+        yield Pause(follow.next_look(work.watch is not None), work.watch)
     finally:
         work.resting = False
     if work.watch is not None and work.watch.ended():
