@@ -2,8 +2,8 @@
 
 Nothing in the product knows of it. Before each thing that the wrapper does to the world (an order
 that changes something at the engine, a file put in place or taken away, the dead man's switch, the
-last word to the client) a line is written to the file ``FAULT_LOG``; and at the seam called ``FAULT_AT``
-the process kills itself. ``FAULT_BOOT`` is another boot to believe in.
+last word to the client) a line is written to the file ``FAULT_LOG``; and at the seam that is called
+``FAULT_AT`` the process kills itself. ``FAULT_BOOT`` is another boot to believe in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -27,7 +27,7 @@ class Knife:
     """Counts the effects, and ends this process at one of them."""
 
     def __init__(self, log: str, at: str) -> None:
-        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._at = at
         self._alike: dict[str, int] = {}
 
@@ -43,9 +43,14 @@ class Knife:
         seam = words if times == 1 else f"{words}, {times}"
         os.write(self._log, f"+ {seam}\n".encode())
         if seam == self._at:
-            if doomed and sys.platform != "win32":
-                os.killpg(doomed, signal.SIGKILL)
-            os.kill(os.getpid(), signal.SIGKILL)
+            _die_with(doomed)
+
+
+def _die_with(group: int) -> None:
+    if sys.platform != "win32":
+        if group:
+            os.killpg(group, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def cut_orders(knife: Knife) -> None:
@@ -137,7 +142,7 @@ def cut_guard(knife: Knife) -> None:
         knife.reach("before the switch is disarmed")
         disarm(guard)
 
-    said = []
+    said: list[Status] = []
 
     def saying(session: Session, status: Status, insist: bool = False) -> bool:
         if not said:
@@ -156,7 +161,7 @@ def believe_in_boot(text: str) -> None:
     from wrapper import opening
 
     identity, _, seconds = text.partition(" ")
-    began = datetime.now(opening.timezone.utc) - timedelta(seconds=float(seconds))
+    began = datetime.now(timezone.utc) - timedelta(seconds=float(seconds))
     vars(opening)["boot_of"] = lambda _host: Boot(identity, began)
 
 

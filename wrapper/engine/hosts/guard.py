@@ -2,14 +2,15 @@
 
 A tiny shell waits on a pipe whose other end this process holds. A line means that all is well and
 it is to go; the end of the pipe without one means that nobody is left to watch, and it carries out
-the order it was given. While it lives it holds a lock, so that the next wrapper can wait until a
-late pause is over instead of racing it. It knows neither engine nor state.
+the order it was given. While it lives it holds a lock, so that the next wrapper, which calls it
+off, can wait until a late pause is over instead of racing it. It knows neither engine nor state.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,8 +19,11 @@ from pathlib import Path
 LOCK_FILE = "docker_wrapper_guard.lock"
 
 # Two forks, so that the client does not find the shell below the wrapper when it ends that; the
-# order's words are the shell's own arguments and never part of its program.
+# order's words are the shell's own arguments and never part of its program. The first argument is
+# the slot, by which the next wrapper finds it.
+_NAME = "docker_wrapper_guard"
 _SCRIPT = """
+shift
 exec 3<&0 </dev/null
 (
   trap '' HUP INT TERM
@@ -44,7 +48,7 @@ class Guard:
         try:
             _lock(lock)
             subprocess.run(
-                ["/bin/sh", "-c", _SCRIPT, "docker_wrapper_guard", *words],
+                ["/bin/sh", "-c", _SCRIPT, _NAME, str(slot), *words],
                 stdin=reader,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -73,7 +77,11 @@ class Guard:
 
 
 def is_over(slot: Path) -> bool:
-    """Whether no switch of an earlier wrapper in this slot is still at work. Never waits."""
+    """Whether no switch of an earlier wrapper in this slot is still at work. Never waits.
+
+    One that is left is called off: there is somebody to watch again. What it has begun goes on, and
+    holds the lock to its end.
+    """
     try:
         lock = os.open(slot / LOCK_FILE, _LOCK_FLAGS, 0o644)
     except OSError:
@@ -81,6 +89,7 @@ def is_over(slot: Path) -> bool:
     try:
         _lock(lock)
     except BlockingIOError:
+        _call_off(slot)
         return False
     except OSError:
         return True
@@ -92,6 +101,9 @@ def is_over(slot: Path) -> bool:
 if sys.platform == "win32":
     _LOCK_FLAGS = os.O_RDWR | os.O_CREAT
 
+    def _call_off(slot: Path) -> None:
+        raise OSError(f"no switch in {slot}: there is no such thing on Windows")
+
     def _lock(descriptor: int) -> None:
         raise OSError(f"no lock on {descriptor}: there is no such switch on Windows")
 else:
@@ -101,3 +113,21 @@ else:
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _call_off(slot: Path) -> None:
+        """End the shells that wait for the end of an earlier wrapper in this slot; only those that
+        are ours can be ended.
+        """
+        mark = f"\0{_NAME}\0{slot}\0".encode()
+        for pid in (int(name) for name in _numbers("/proc") if name.isdigit()):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
+                    said = file.read(8192)
+                if said.startswith(b"/bin/sh\0-c\0") and mark in said:
+                    os.kill(pid, signal.SIGKILL)
+
+    def _numbers(folder: str) -> list[str]:
+        try:
+            return os.listdir(folder)
+        except OSError:
+            return []
