@@ -43,7 +43,7 @@ class Guard:
         Raises:
             OSError: no shell could be started, or the slot cannot be written.
         """
-        lock = os.open(slot / LOCK_FILE, _LOCK_FLAGS, 0o644)
+        lock = _out_of_the_way(os.open(slot / LOCK_FILE, _LOCK_FLAGS, 0o644))
         reader, self._writer = os.pipe()
         try:
             _lock(lock)
@@ -101,6 +101,9 @@ def is_over(slot: Path) -> bool:
 if sys.platform == "win32":
     _LOCK_FLAGS = os.O_RDWR | os.O_CREAT
 
+    def _out_of_the_way(descriptor: int) -> int:
+        return descriptor
+
     def _call_off(slot: Path) -> None:
         raise OSError(f"no switch in {slot}: there is no such thing on Windows")
 
@@ -109,10 +112,18 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+    _FREE = 30
     _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _out_of_the_way(descriptor: int) -> int:
+        """The same under a number that the shell's own redirections do not take."""
+        try:
+            return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FREE)
+        finally:
+            os.close(descriptor)
 
     def _call_off(slot: Path) -> None:
         """End the shells that wait for the end of an earlier wrapper in this slot; only those that
