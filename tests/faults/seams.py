@@ -91,6 +91,8 @@ def cut_files(knife: Knife) -> None:
         name = os.path.basename(os.fspath(path))
         if CONTEXT_DIR in os.fspath(path):
             name = "the build's context"
+        elif name.endswith("_out"):
+            name = "the output"
         elif name.startswith((".", STATE_FILE)):
             return
         if (name, doing) not in seen:
