@@ -61,7 +61,7 @@ class StateFile:
         try:
             self._remove_temporary()
             self._write_temporary(content)
-            _replace(self._temporary, self.path)
+            self._put_in_place()
             _sync_directory(self._directory)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -113,7 +113,19 @@ class StateFile:
             return file.read(MOST + 1)
 
     def _remove_temporary(self) -> None:
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self._temporary.unlink(missing_ok=True)
+        except (IsADirectoryError, PermissionError):
+            if not _moved_aside(self._temporary):
+                raise
+
+    def _put_in_place(self) -> None:
+        try:
+            _replace(self._temporary, self.path)
+        except (IsADirectoryError, PermissionError):
+            if not _moved_aside(self.path):
+                raise
+            _replace(self._temporary, self.path)
 
     def _write_temporary(self, content: bytes) -> None:
         # O_EXCL: a job that puts a link there between the two steps gets an error, not a file of
@@ -132,6 +144,14 @@ def _plain_flags() -> int:
     if sys.platform == "win32":
         return os.O_BINARY | os.O_NOINHERIT
     return os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _moved_aside(path: Path) -> bool:
+    """Whether there was a directory, which only a job can have made, and it is out of the way."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    os.rename(path, path.with_name(f"{path.name}.was_a_directory.{os.urandom(4).hex()}"))
+    return True
 
 
 def _replace(source: Path, target: Path) -> None:

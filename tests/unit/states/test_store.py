@@ -288,6 +288,18 @@ def test_what_takes_the_place_of_the_file_between_two_steps_is_not_read(
         assert file.load() == b""
 
 
+@pytest.mark.parametrize("name", [NAME, f"{NAME}.new"])
+def test_a_directory_that_a_job_put_there_does_not_keep_us_from_saving(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name / "in").mkdir(parents=True)
+    file = StateFile(tmp_path)
+    file.save(fresh())
+    assert file.load() == to_json(fresh()).encode()
+    aside = [path for path in tmp_path.iterdir() if path.name.startswith(f"{name}.was_a_directory")]
+    assert [(path / "in").is_dir() for path in aside] == [True]
+
+
 @posix_only
 def test_a_fifo_or_a_directory_in_the_place_of_the_file_is_no_record(tmp_path: Path) -> None:
     file = StateFile(tmp_path)
@@ -297,11 +309,8 @@ def test_a_fifo_or_a_directory_in_the_place_of_the_file_is_no_record(tmp_path: P
     file.path.unlink()
     file.path.mkdir()
     assert file.load() == b""
-    with pytest.raises(NotSaved):
-        file.save(fresh())
-    file.set_aside(START)
-    file.save(fresh())
-    assert file.load() == to_json(fresh()).encode()
+    assert file.set_aside(START).is_dir()
+    assert file.load() is None
 
 
 def test_a_file_that_cannot_be_read_is_not_taken_for_none(
