@@ -143,6 +143,20 @@ def _make_mountable(link: Path, target: Path) -> None:
     replace_file(link, os.fsencode(f"<soft_link>{target}</soft_link>\n"))
 
 
+def seal(slot: Path, name: str, empty: bool = False) -> None:
+    """See to it that a file can be guarded: put a text that leads to the same place where a
+    symbolic link is, and, with ``empty``, an empty file where there is none.
+
+    Raises:
+        OSError: the slot cannot be written.
+    """
+    path = slot / name
+    if path.is_symlink():
+        _make_mountable(path, path)
+    elif empty and name == os.path.basename(name) and not os.path.lexists(path):
+        replace_file(path, b"")
+
+
 def guarded(slot: Path, names: Collection[str]) -> tuple[Pair, ...]:
     """Files of ours in the slot to be mounted read-only over themselves, so that the job cannot
     change them.

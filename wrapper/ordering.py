@@ -6,7 +6,7 @@ import socket
 
 from wrapper.container_order import Bind, ContainerSpec, cpu_shares
 from wrapper.gpu import gpu_words
-from wrapper.hosting import guarded, plan
+from wrapper.hosting import Pair, guarded, plan, seal
 from wrapper.looking import LABEL
 from wrapper.work import Work
 
@@ -46,12 +46,16 @@ def container_spec(work: Work, host_ncpus: int | None) -> ContainerSpec:
 def _binds(work: Work) -> tuple[Bind, ...]:
     """Linked inputs over their links, and our own files over themselves, for reading only."""
     workdir, own = work.config.workdir, (work.options.config, work.options.dockerfile)
-    pairs = list(guarded(work.slot, own))
+    inputs: tuple[Pair, ...] = ()
     if work.project_dir is not None:
         links = plan(work.slot, work.project_dir, own)
         for left in links.left:
             work.journal.say(f"A link in the slot stays as it is: {left}")
-        pairs += links.inputs
+        inputs = links.inputs
+    # With a job.toml of its own making a job could reach out of its next container.
+    seal(work.slot, work.options.config, empty=True)
+    seal(work.slot, work.options.dockerfile)
+    pairs = (*guarded(work.slot, own), *inputs)
     there = work.host.path
     return tuple(Bind(there(target), f"{workdir}/{name}", readonly=True) for name, target in pairs)
 

@@ -23,6 +23,7 @@ from wrapper.hosting import (
     inside,
     plan,
     remembered,
+    seal,
 )
 
 needs_symlinks = pytest.mark.skipif(sys.platform == "win32", reason="Windows: needs a privilege")
@@ -275,6 +276,37 @@ def test_what_decides_on_the_host_is_guarded_if_it_is_a_plain_file(client: Clien
     (client.slot / "Dockerfile").mkdir()
     names = [name for name, _ in guarded(client.slot, ["job.toml", "Dockerfile", "nothing"])]
     assert names == ["job.toml", OUTPUTS_FILE]
+
+
+def test_what_is_not_there_yet_is_sealed_by_an_empty_file(client: Client) -> None:
+    seal(client.slot, "job.toml", empty=True)
+    seal(client.slot, "Dockerfile")
+    assert [name for name, _ in guarded(client.slot, ["job.toml", "Dockerfile"])] == ["job.toml"]
+    assert (client.slot / "job.toml").read_bytes() == b""
+
+
+def test_what_is_there_is_sealed_as_it_is(client: Client) -> None:
+    link = client.soft("job.toml", "t")
+    text = link.read_bytes()
+    seal(client.slot, "job.toml", empty=True)
+    assert link.read_bytes() == text
+
+
+@pytest.mark.parametrize("name", ["../job.toml", "deep/job.toml"])
+def test_nothing_is_made_outside_the_slot(client: Client, name: str) -> None:
+    seal(client.slot, name, empty=True)
+    assert list(client.slot.parent.iterdir()) == [client.slot]
+    assert list(client.slot.iterdir()) == []
+
+
+@needs_symlinks
+def test_a_symbolic_link_is_sealed_by_a_text_that_leads_to_the_same_place(client: Client) -> None:
+    link = client.symbolic("job.toml", "t")
+    before = soft_link_target(link)
+    seal(client.slot, "job.toml")
+    assert not link.is_symlink()
+    assert soft_link_target(link) == before
+    assert [name for name, _ in guarded(client.slot, ["job.toml"])] == ["job.toml"]
 
 
 def test_a_folder_is_not_inside_itself(tmp_path: Path) -> None:
