@@ -52,12 +52,13 @@ LOG_OPTIONS: Mapping[EngineKind, tuple[str, ...]] = {
 
 # What `chown` of the host needs of the host, and where it may be.
 _CHOWN_NEEDS: tuple[str, ...] = ("/usr", "/lib", "/lib64", "/usr/bin/chown", "/bin/chown")
-# It runs as root with the two capabilities it cannot do without, whatever the image says, and sees
-# nothing of the world. An image's variables must not reach the host's loader.
+# It runs as root with the three capabilities it cannot do without (the last one for files with the
+# set-user-ID bit), whatever the image says, and sees nothing of the world. An image's variables
+# must not reach the host's loader.
 _CHOWN_ALONE = (
     "--network", "none", "--read-only", "--user", "0:0", "--workdir", "/",
     "--cap-drop", "ALL", "--cap-add", "CHOWN", "--cap-add", "DAC_READ_SEARCH",
-    "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
+    "--cap-add", "FOWNER", "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
     "--env", "LD_PRELOAD=", "--env", "LD_LIBRARY_PATH=", "--log-driver", "none",
 )
 
