@@ -6,7 +6,9 @@ file, and only then the container and the image. Each part may be done twice wit
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from wrapper.imaging import clear_build
 from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
+_LOG_HEAD, _LOG_TAIL = 8192, 24576
+_LOG_MOST = _LOG_HEAD + _LOG_TAIL + 1024
+"""Bytes of the job's log that are told in all, as they are shown."""
 _TIDY_TRIES = 8
 _STOPS = 20
 
@@ -44,6 +49,7 @@ def _collect(work: Work) -> Talk[Leave | None]:
             return leave
         yield from _tell_log(work)
         yield from give_back(work)
+        open_folders(work.slot)
     _deliver(work)
     _finish(work)
     return None
@@ -77,19 +83,38 @@ def _tell_log(work: Work) -> Talk[None]:
     """The job's log into our standard error, bounded, once."""
     if work.record.logged or work.record.container is None:
         return
-    reply = yield from work.driver.logs(work.container_name)
+    reply, out = yield from _read_log(work)
     if reply.status is None:
         work.journal.say(f"The job's log could not be had.\n{reply.words}")
         return
     if reply.ok:
-        _write_log(work, reply)
+        work.journal.raw(out, "stdout of the job")
+        if reply.err.strip():
+            work.journal.raw(reply.err, "stderr of the job")
     work.machine.note(logged=True)
 
 
-def _write_log(work: Work, reply: Reply) -> None:
-    work.journal.raw(reply.out, "stdout of the job")
-    if reply.err.strip():
-        work.journal.raw(reply.err, "stderr of the job")
+def _read_log(work: Work) -> Talk[tuple[Reply, bytes]]:
+    """The log, and its standard output with a line for what is left out.
+
+    It is read again, and less of it, where both streams are long or much of them has to be escaped:
+    the client passes on the last 64 KiB of our standard error.
+    """
+    for part in (1, 2, 4, 8):
+        head = _LOG_HEAD // part
+        reply = yield from work.driver.logs(work.container_name, head, _LOG_TAIL // part)
+        out = with_gap(reply.out, head, reply.left_out)
+        shown = sum(len(work.journal.shown(stream).encode()) for stream in (out, reply.err))
+        if shown <= _LOG_MOST:
+            break
+    return reply, out
+
+
+def with_gap(kept: bytes, head: int, left_out: int) -> bytes:
+    """What was kept of a stream, with a line in the place of what was not."""
+    if not left_out:
+        return kept
+    return kept[:head] + f"\n[... {left_out} bytes left out ...]\n".encode() + kept[head:]
 
 
 def give_back(work: Work) -> Talk[None]:
@@ -116,6 +141,26 @@ def _given_back(work: Work, uid: int, gid: int) -> Talk[Reply]:
     except Unreachable as trouble:
         return Reply(None, trouble=str(trouble))
     return (yield from work.driver.give_back(work.image_name, slot, uid, gid))
+
+
+def open_folders(slot: Path) -> None:
+    """Let their owner into all folders below ``slot``: in one with mode 0 nobody but root can
+    delete anything, so the client would keep it for ever. Follows no link.
+    """
+    pending = [str(slot)]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                    _open_folder(entry)
+
+
+def _open_folder(entry: os.DirEntry[str]) -> None:
+    mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        with contextlib.suppress(OSError):  # it is somebody else's
+            os.chmod(entry.path, mode | stat.S_IRWXU)
 
 
 def foreign_files(slot: Path, uid: int) -> bool:

@@ -63,10 +63,14 @@ class Journal:
 
     def raw(self, content: bytes, title: str = "the job's output") -> None:
         """What the job wrote, as it is, between two markers. Control characters are escaped."""
-        text = _printable(self.redacted(content.decode("utf-8", "replace")))
+        text = self.shown(content)
         if text and not text.endswith("\n"):
             text += "\n"
         self._write(f"{_MARK} {title} {_MARK}\n{text}{_MARK} end of {title} {_MARK}\n")
+
+    def shown(self, content: bytes) -> str:
+        """How it would be written: no secret, no control character."""
+        return _printable(self.redacted(content.decode("utf-8", "replace")))
 
     def _write(self, text: str) -> None:
         try:
