@@ -91,7 +91,11 @@ def _work(
     session = open_session(slot, init, time.monotonic())
     try:
         opened = Slot(slot, options, init, session, journal)
-        return Supervisor(open_work(opened), signals).run()
+        work = open_work(opened)
+        try:
+            return Supervisor(work, signals).run()
+        finally:
+            work.host.close()
     except (NotSaved, NotLoaded) as error:
         why = f"The job's state is out of reach: {error}"
         return _later(slot, journal, why, lambda: _hurried(session, signals))

@@ -8,6 +8,7 @@ state file that cannot be used: it is set aside, and the engine tells what stand
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,11 +24,12 @@ from wrapper.boinc import naming
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import Client
 from wrapper.discovering import rebuilt_engine
-from wrapper.engine.hosts.local import LocalHost
+from wrapper.hosting import OUTPUTS_FILE
 from wrapper.job_config import BadJobConfig, JobConfig, load_job_config
 from wrapper.journal import Journal
 from wrapper.looking import boot_of
 from wrapper.options import Options
+from wrapper.places import first_host, recorded_host
 from wrapper.proxies import proxy_environment, proxy_secrets
 from wrapper.work import Work
 
@@ -43,15 +45,16 @@ class Slot:
     journal: Journal
 
 
-def open_work(slot: Slot) -> Work:
+def open_work(slot: Slot, platform: str = sys.platform) -> Work:
     """Read the job's description and its record, and put the work together.
+
+    ``platform`` is where this program runs.
 
     Raises:
         NotLoaded: the state file is there and cannot be read.
         NotSaved: the state cannot be written.
     """
-    host = LocalHost()
-    boot = boot_of(host)
+    boot = boot_of(first_host(slot.path, platform))
     config, mistake = _config(slot)
     slot.journal.verbose = max(slot.journal.verbose, config.verbose)
     image, container = _names(slot, config)
@@ -66,7 +69,7 @@ def open_work(slot: Slot) -> Work:
         session=slot.session,
         journal=slot.journal,
         machine=machine,
-        host=host,
+        host=recorded_host(slot.path, record, slot.init, platform),
         boot=boot,
         accounts=Accounts(record.cpu_time_before, max(record.cpu_time, told)),
         image_name=image,
@@ -74,6 +77,7 @@ def open_work(slot: Slot) -> Work:
         label=record.job.result,
         proxies=proxy_environment(slot.init.proxy) if slot.init else {},
         mistake=mistake,
+        platform=platform,
     )
     if machine.state is not State.DISCOVER_DISTRO:
         work.engine = rebuilt_engine(work)
@@ -130,13 +134,24 @@ def _recorded(slot: Slot, file: StateFile, fresh: Record) -> Record:
     """The record on disk when it is this job's and can be read, else a fresh one."""
     content = file.load()
     if content is None:
-        return fresh
+        return _begun_unrecorded(fresh) if _has_traces(slot) else fresh
     record = apart(lambda: _understood(content))
     if isinstance(record, str):
         return _set_aside(slot, file, fresh, record)
     if record.job != fresh.job:
         return _set_aside(slot, file, fresh, f"it is of another job, {record.job.result}")
     return record
+
+
+def _has_traces(slot: Slot) -> bool:
+    """Whether the job was begun here, or its client counts CPU time that it has used."""
+    begun = slot.init is not None and slot.init.wu_cpu_time > 0
+    return begun or (slot.path / OUTPUTS_FILE).exists()
+
+
+def _begun_unrecorded(fresh: Record) -> Record:
+    note = "there is no state file, though the job was begun"
+    return replace(fresh, history=new_record(fresh.job, _now(), note=note).history)
 
 
 def _understood(content: bytes) -> Record | str:

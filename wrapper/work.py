@@ -5,6 +5,7 @@ Put together once by :mod:`wrapper.opening` and handed to every step. It decides
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,8 @@ class Work:
     label: str
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables that carry the client's proxies to a build and to the container; secret."""
+    platform: str = sys.platform
+    """Where this program runs, as ``sys.platform``."""
     engine: Engine | None = None
     checkup: Checkup | None = None
     """What the engine can do, once it was asked in this episode."""

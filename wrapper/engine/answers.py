@@ -104,7 +104,8 @@ class Checkup:
     """Whether an engine answers and what it can do.
 
     ``ncpus`` is how many processors its host has (None: not told). ``words`` is what was said back
-    where it does not answer, or why it cannot pause.
+    where it does not answer, or why it cannot pause. ``missing``: there is no such program, so
+    nothing can be in its hands.
     """
 
     answers: bool
@@ -113,6 +114,7 @@ class Checkup:
     rootless: bool = False
     ncpus: int | None = None
     words: str = ""
+    missing: bool = False
 
 
 def read_inspect(said: bytes) -> Container:

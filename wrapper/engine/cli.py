@@ -101,7 +101,7 @@ class Engine:
         form = "{{json .}}" if self.kind is EngineKind.DOCKER else "json"
         reply = yield self._look("info", "--format", form, limit=CHECK_LIMIT)
         if not reply.ok:
-            return Checkup(False, words=_complaint(reply))
+            return Checkup(False, words=_complaint(reply), missing=reply.missing)
         try:
             return read_checkup(reply.out, self.kind)
         except ValueError as error:

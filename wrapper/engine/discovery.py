@@ -23,9 +23,12 @@ class Found:
 
 @dataclass(frozen=True)
 class NotFound:
-    """No engine can be used; ``tried`` is each that was asked, with what was said back."""
+    """No engine can be used; ``tried`` is each that was asked, with what was said back. ``silent``
+    are those that are there and did not answer: a container may be in their hands.
+    """
 
     tried: tuple[tuple[EngineKind, str], ...]
+    silent: tuple[EngineKind, ...] = ()
 
     @property
     def words(self) -> str:
@@ -49,9 +52,12 @@ def candidates(named: EngineKind | None, platform: str) -> tuple[EngineKind, ...
 def discover(engines: Sequence[Engine]) -> Asking[Found | NotFound]:
     """Ask one engine after another."""
     tried: list[tuple[EngineKind, str]] = []
+    silent: list[EngineKind] = []
     for engine in engines:
         checkup = yield from engine.check()
         if checkup.answers and checkup.can_pause:
             return Found(engine, checkup)
         tried.append((engine.kind, checkup.words))
-    return NotFound(tuple(tried))
+        if not checkup.answers and not checkup.missing:
+            silent.append(engine.kind)
+    return NotFound(tuple(tried), tuple(silent))

@@ -42,7 +42,7 @@ class Reply:
     ``status`` is the exit status (negative: ended by that signal), or None when there is none: the
     command could not be started, or was ended by its limit; ``trouble`` says so in words then.
     ``out`` and ``err`` are what was kept of the two streams; ``left_out`` is how many bytes of
-    ``out`` were not kept, and lies between head and tail.
+    ``out`` were not kept, and lies between head and tail. ``missing``: there is no such command.
     """
 
     status: int | None
@@ -50,6 +50,7 @@ class Reply:
     err: bytes = b""
     trouble: str = ""
     left_out: int = 0
+    missing: bool = False
 
     @property
     def ok(self) -> bool:

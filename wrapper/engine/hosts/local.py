@@ -64,7 +64,9 @@ class LocalHost:
         try:
             child = _Child(order, {**self._environment, **order.environment})
         except (OSError, ValueError) as error:
-            return _NotStarted(Reply(None, trouble=_why_not_started(order.words, error)))
+            trouble = _why_not_started(order.words, error)
+            missing = isinstance(error, FileNotFoundError)
+            return _NotStarted(Reply(None, trouble=trouble, missing=missing))
         self._running.add(child)
         return child
 

@@ -31,6 +31,7 @@ _SILENCE_LIMIT = 20.0
 # How long a look waits before another shell is opened for it where the last ended, in seconds.
 _REOPEN_PAUSE = 5.0
 _LAST_WAIT = 5.0
+_QUICK_WAIT = 0.5
 _CLOCK_TICKS = 100.0
 """Ticks in a second of the times in /proc, on every kernel that WSL has."""
 
@@ -283,7 +284,8 @@ class WslHost:
         for shell in (self._main, self._looks):
             self._put_away(shell)
         self._main = self._looks = None
-        give_up = time.monotonic() + _LAST_WAIT
+        patience = _LAST_WAIT if self._guarding else _QUICK_WAIT
+        give_up = time.monotonic() + patience
         for shell in self._closing:
             if not shell.gone(max(0.0, give_up - time.monotonic())) and not self._guarding:
                 shell.kill()

@@ -113,7 +113,8 @@ class Command:
         elif not status and not self._endings:
             trouble = self._lost()
         number = None if trouble else _status(status, bool(self._endings))
-        self._reply = Reply(number, frame.out.kept, frame.err.told(), trouble, frame.out.left_out)
+        self._reply = Reply(number, frame.out.kept, frame.err.told(), trouble, frame.out.left_out,
+                            missing=status == wsl_words.ABSENT)
         return self._reply
 
     def _lost(self) -> str:

@@ -100,9 +100,16 @@ class Stream:
         return ended
 
     def end(self) -> None:
-        """The stream has ended: what was to come is lost."""
+        """The stream has ended: what it held back is all there is."""
         if self._inside:
             self._capture(self._awaited[0]).feed(self._rest)
+            self._rest = b""
+        else:
+            self._drop(len(self._rest))
+
+    def lose(self) -> None:
+        """The shell has ended: what was to come is lost."""
+        self.end()
         while self._awaited:
             self._awaited.popleft().lose()
 
@@ -279,9 +286,11 @@ class Shell:
                     self._wake()
         with self._lock:
             stream.end()
-            if stream is self._streams[0]:
-                self.ended = True
-                self._streams[1].end()
+            if stream is not self._streams[0]:
+                return  # the other one tells whether the shell has ended
+            self.ended = True
+            for each in self._streams:
+                each.lose()
         self._opened.set()
         self._told.put(None)
         self._wake()
