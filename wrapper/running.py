@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from states.reconcile import Act, Shown, Sighting, Verdict, reconcile
-from states.table import Event, Outcome
+from states.table import Event, Outcome, State
 from wrapper.engine.answers import Absent, Container, Unknown
 from wrapper.engine.hosts.base import Reply
 from wrapper.engine.usage import usage_by_stats
@@ -66,6 +66,7 @@ def paused(work: Work) -> Step:
 def _follow(work: Work) -> Step:
     follow = Following()
     yield from _guarded(work)
+    yield from _known(work)
     while True:
         seen, answer = yield from look(work)
         verdict = reconcile(work.record, seen, work.boot)
@@ -75,6 +76,22 @@ def _follow(work: Work) -> Step:
         last = yield from _act(work, follow, verdict, answer)
         if last is not None:
             return last
+
+
+def _known(work: Work) -> Talk[None]:
+    """Pause or unpause what was seen to run or to rest, and has not ended, without asking first.
+
+    To ask takes the engine as long as to do it. What comes of it, a refusal too, the look after it
+    tells.
+    """
+    if work.watch is None or work.watch.ended():
+        return
+    if work.machine.state is State.PAUSED and not work.at_rest:
+        work.machine.note(held=True)
+        yield from work.driver.pause(work.container_name)
+    elif work.machine.state is State.RUNNING and work.at_rest:
+        work.at_rest = False
+        yield from work.driver.unpause(work.container_name)
 
 
 def _guarded(work: Work) -> Talk[None]:
