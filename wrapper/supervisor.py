@@ -29,6 +29,10 @@ from wrapper.work import Leave, Pause, Step, Turn, Work
 _TICK = 0.1
 _BRISK = 0.02
 """Seconds between two looks at a command that cannot wake the loop: on Windows none can."""
+_WATCHING_TICK = 0.2
+"""Seconds between two looks at the client while nothing but the container is waited for: to wake up
+is what watching costs most, about 0.1 ms each time.
+"""
 _GRACE = 5.0
 """Seconds that a short change at the engine may still take when the client wants something else."""
 _HEARING = 1.2
@@ -143,7 +147,8 @@ class Supervisor:
             if pause.watch is not None and pause.watch.ended():
                 break
             handles = pause.watch.handles() if pause.watch is not None else ()
-            self._tick(min(_TICK, until - time.monotonic()), handles)
+            tick = _WATCHING_TICK if handles else _TICK
+            self._tick(min(tick, until - time.monotonic()), handles)
         return _NOTHING
 
     def _ordered(self, order: Order, state: State) -> Reply | None:
