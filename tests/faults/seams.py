@@ -3,11 +3,14 @@
 Nothing in the product knows of it. Before each thing that the wrapper does to the world (an order
 that changes something at the engine, a file put in place or taken away, the dead man's switch, the
 last word to the client) a line is written to the file ``FAULT_LOG``; and at the seam that is called
-``FAULT_AT`` the process kills itself. ``FAULT_BOOT`` is another boot to believe in.
+``FAULT_AT`` the process kills itself. ``FAULT_BOOT`` is another boot to believe in; ``FAULT_FULL``
+a state that cannot be saved, since the disk is full from then on; ``FAULT_LOCK_WAIT`` how many
+seconds to wait for the slot.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -157,6 +160,28 @@ def cut_guard(knife: Knife) -> None:
     _put(Session, "last", saying)
 
 
+def fill_disk(state: str) -> None:
+    """From the first attempt to save this state on, no record can be written any more."""
+    from states.record import Record
+    from states.store import StateFile
+
+    save, write = StateFile.save, StateFile._write_temporary
+    full = []
+
+    def saving(file: StateFile, record: Record) -> None:
+        if record.state.value == state:
+            full.append(True)
+        save(file, record)
+
+    def writing(file: StateFile, content: bytes) -> None:
+        write(file, content)
+        if full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    _put(StateFile, "save", saving)
+    _put(StateFile, "_write_temporary", writing)
+
+
 def believe_in_boot(text: str) -> None:
     """Another boot id, and a boot that began so many seconds ago: ``ID SECONDS``."""
     from states.reconcile import Boot
@@ -177,8 +202,14 @@ def main() -> int:
         knife = Knife(os.environ.pop("FAULT_LOG"), os.environ.pop("FAULT_AT", ""))
         for cut in (cut_orders, cut_states, cut_guard, cut_files):
             cut(knife)
+    if "FAULT_FULL" in os.environ:
+        fill_disk(os.environ.pop("FAULT_FULL"))
     if "FAULT_BOOT" in os.environ:
         believe_in_boot(os.environ.pop("FAULT_BOOT"))
+    if "FAULT_LOCK_WAIT" in os.environ:
+        from wrapper import cli
+
+        vars(cli)["_LOCK_WAIT"] = float(os.environ.pop("FAULT_LOCK_WAIT"))
     from wrapper.__main__ import main as run
 
     run()
