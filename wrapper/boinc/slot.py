@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import struct
 import sys
 from enum import IntEnum
 from pathlib import Path
@@ -54,8 +55,7 @@ class SlotTrouble(BoincTrouble):
 class Lock:
     """The slot's lock file: whoever holds it is the one main program that runs in the slot.
 
-    The system gives the lock back at the death of its holder, however it died. It is a lock of the
-    whole process: to open and close the file elsewhere in it gives the lock back too (POSIX).
+    The system gives the lock back at the death of its holder, however it died.
     """
 
     def __init__(self, slot: Path) -> None:
@@ -128,13 +128,25 @@ else:
         """A descriptor with the write lock on the file that has this name now."""
         descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except OSError as error:
             os.close(descriptor)
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 return None
             raise
         return descriptor
+
+    def _lock(descriptor: int) -> None:
+        """Lock the whole file for writing, as BOINC's API does with a lock of the process.
+
+        On Linux the lock is the open file's (fcntl(2)): the two kinds exclude each other, but a
+        process's is lost as soon as anything in it opens the file once more and closes it.
+        """
+        if sys.platform == "linux" and sys.maxsize > 1 << 32:
+            whole_file = struct.pack("@hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, whole_file)
+        else:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _unlocked(descriptor: int) -> None:
         os.close(descriptor)
@@ -199,8 +211,11 @@ def soft_link_target(path: Path) -> Path | None:
     """What a file in the slot stands for; None where it is no link but the file itself.
 
     A link is a symbolic one, or a small text ``<soft_link>../../projects/P/F</soft_link>``; a
-    relative target is meant from the directory of the link.
+    relative target is meant from the directory of the link. The lock file is none, and is not
+    looked into.
     """
+    if path.name == LOCK_FILE:
+        return None
     try:
         if path.is_symlink():
             return path.parent / os.readlink(path)
