@@ -97,16 +97,3 @@ def test_a_name_that_merely_starts_the_same_is_not_ours(play: Play, engine_lab: 
     assert see_through(client) == 0
     assert wrongs(engine_lab, client, 0) == []
     assert engine_lab.containers() == [longer]
-
-
-def test_two_jobs_of_one_workunit_do_not_meet(play: Play, engine_lab: Lab) -> None:
-    """Two results of one workunit share an image, and each has a container of its own."""
-    clients = [play(counting("shared"), f"{at}", result_name=f"shared_{at}") for at in range(2)]
-    for client in clients:
-        client.start()
-    for client in clients:
-        counts_on(client)
-    for client in clients:
-        stop(client)
-        assert see_through(client) == 0
-    assert [found for client in clients for found in wrongs(engine_lab, client, 0)] == []
