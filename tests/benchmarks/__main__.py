@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.benchmarks import table
 from tests.benchmarks.figures import NONE
 from tests.benchmarks.machine import about
-from tests.benchmarks.rows import ALL, Measurement
+from tests.benchmarks.rows import ALL, SCALE, Measurement
 from tests.benchmarks.stage import OURS, Stage, Subject, stage_for
 from tests.lab.engines import Missing
 from wrapper.engine.answers import EngineKind
@@ -93,6 +93,8 @@ def main(words: list[str]) -> None:
         raise SystemExit("usage: python -m tests.benchmarks [--write FILE]")
     quick = os.environ.get("QUICK") == "1"
     measurements = chosen(os.environ.get("ONLY", ""))
+    if os.environ.get("SCALE"):
+        measurements = (SCALE,)
     who = subjects(os.environ.get("ENGINE", ""), os.environ.get("REFERENCE", ""))
     before = about()
     columns = [column(subject, measurements, quick) for subject in who]

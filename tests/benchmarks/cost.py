@@ -11,7 +11,7 @@ from tests.benchmarks import processes
 from tests.benchmarks.figures import NONE, a_minute, mebibytes, seconds
 from tests.benchmarks.stage import Job, Stage
 
-_SETTLE = 5.0
+SETTLE = 5.0
 """Seconds until what a change has caused is over."""
 
 
@@ -26,22 +26,22 @@ class Spent:
 
 def cpu(stage: Stage) -> tuple[str, ...]:
     """A steady run, and then a steady rest, without one word of the client but its heartbeat."""
-    idle = _idle(stage)
+    alone = idle(stage)
     with stage.job().running() as job:
         running = spent(stage, job)
         memory = _memory(stage, job)
         job.suspend()
         resting = spent(stage, job)
     return (
-        seconds(running.wrapper), seconds(max(0.0, running.engine - idle)),
-        seconds(resting.wrapper), seconds(max(0.0, resting.engine - idle)),
+        seconds(running.wrapper), seconds(max(0.0, running.engine - alone)),
+        seconds(resting.wrapper), seconds(max(0.0, resting.engine - alone)),
         running.births, resting.births, *memory,
     )
 
 
 def spent(stage: Stage, job: Job) -> Spent:
     """What the wrapper, all it starts and the engine use while nothing happens."""
-    time.sleep(_SETTLE)
+    time.sleep(SETTLE)
     found = Spent()
     with _births(stage, found):
         began, wrapper, engine = time.monotonic(), stage.wrappers.cpu(), job.engine_cpu()
@@ -70,10 +70,10 @@ def _births(stage: Stage, found: Spent) -> Iterator[None]:
         births.close()
 
 
-def _idle(stage: Stage) -> float:
+def idle(stage: Stage) -> float:
     """CPU time a minute of the engine's daemon, without any job."""
     if "cpu" not in stage.idle:
-        time.sleep(_SETTLE)
+        time.sleep(SETTLE)
         before = stage.engine.cpu()
         time.sleep(stage.period())
         stage.idle["cpu"] = a_minute(stage.engine.cpu() - before, stage.period())

@@ -5,10 +5,13 @@ JSON, by how much the process and its files have grown, and what one turn of the
 No engine is measured here; what is looked for is anything that piles up.
 """
 
+# ruff: noqa: ARG002 - what stands for an engine has its arguments, and no use for most of them
+
 from __future__ import annotations
 
 import io
 import json
+import mmap
 import os
 import select
 import sys
@@ -23,7 +26,7 @@ from typing import Any
 from tests.benchmarks import processes
 from tests.lab.init_data import init_data
 from tests.lab.played_client import APP_STATUS, CHANNEL, CONTROL_REQUEST, HEARTBEAT, STATE_FILE
-from wrapper import opening
+from wrapper import opening, places
 from wrapper.boinc.init_data import read_init_data
 from wrapper.boinc.session import open_session
 from wrapper.engine.hosts.base import Order, Reply
@@ -34,7 +37,7 @@ from wrapper.supervisor import Supervisor
 
 SETTLED = 4
 """Hours after which nothing is new any more: the history in the state file is full by then."""
-_TURN = 600
+_TURN = 120
 """Seconds between two words of the client: rest, go on, rest ..."""
 _ID = "1f" * 32
 
@@ -173,10 +176,11 @@ class Day:
         self._slot = slot
         self._end = self.now + hours * 3600
         self._second = self.now
-        self._memory = open(slot / "boinc_mmap_file", "r+b", buffering=0)
+        with (slot / "boinc_mmap_file").open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 8 * CHANNEL)
 
     def select(
-        self, reading: Iterable[int], _w: Iterable[int], _x: Iterable[int],
+        self, _r: Iterable[int], _w: Iterable[int], _x: Iterable[int],
         timeout: float | None = None,
     ) -> tuple[list[int], list[int], list[int]]:
         """Instead of ``select.select``: nobody is ever ready."""
@@ -204,8 +208,8 @@ class Day:
             self.extents[second // 3600] = self._extent()
 
     def _put(self, channel: int, text: bytes | None) -> None:
-        self._memory.seek(channel * CHANNEL)
-        self._memory.write(b"\0" if text is None else b"\1" + text + b"\0")
+        content = b"\0" if text is None else b"\1" + text + b"\0"
+        self._memory[channel * CHANNEL:channel * CHANNEL + len(content)] = content
 
     def _extent(self) -> Extent:
         pid = os.getpid()
@@ -229,7 +233,7 @@ def live(hours: int, base: Path) -> dict[str, float]:
     (slot / "init_data.xml").write_text(init_data(slot, project, docker_type=1))
     (slot / "job.toml").write_text('image_name = "pretended"\n')
     day = Day(slot, hours)
-    setattr(opening, "LocalHost", Engine)  # noqa: B010 - what it stands for is of another class
+    setattr(places, "LocalHost", Engine)  # noqa: B010 - what it stands for is of another class
     time.monotonic, time.sleep = lambda: day.now, day.sleep  # type: ignore[assignment]
     setattr(select, "select", day.select)  # noqa: B010
     init = read_init_data(slot / "init_data.xml")

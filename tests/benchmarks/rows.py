@@ -1,5 +1,5 @@
 """The rows of the table: what is measured, what was measured of BOINC's own wrapper, what is aimed
-at. How it is measured is in :mod:`.latency`, :mod:`.cost` and :mod:`.truth`.
+at. How it is measured is in the modules named here.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.benchmarks import cost, latency, truth
+from tests.benchmarks import cost, growth, latency, scale, truth
 from tests.benchmarks.stage import Stage
 
 
@@ -62,4 +62,18 @@ ALL = (
         Row("working set told against the cgroup's", "an average since the start", "the cgroup's"),
         Row("... how old", "", "<= 1 s"),
     )),
+    Measurement("growth", growth.growth, (
+        Row("growth in a simulated day, from its fifth hour: memory", "", "0"),
+        Row("... open files", "", "0"),
+        Row("... state file", "", "0"),
+    )),
 )
+SCALE = Measurement("scale", scale.scale, tuple(
+    row for count in scale.COUNTS for row in (
+        Row(f"{count} at once: CPU a minute and job, wrapper", "", "<= 0.031 s"),
+        Row("... and the engine's processes, more than without a job"),
+        Row("... all told <suspend/> -> paused, median / worst", "", "<= 2 s"),
+        Row("... PSS a wrapper", "", "<= 12 MiB"),
+    )
+))
+"""Many jobs: what ``SCALE=1`` measures, and nothing else."""

@@ -152,6 +152,10 @@ class Job:
             self._container = Container(int(state["Pid"]))
         return self._container
 
+    @container.setter
+    def container(self, found: Container) -> None:
+        self._container = found
+
     def suspend(self) -> float:
         """Ask for a pause; how long it took until all rest, in s."""
         return self._until(self.client.suspend(), frozen=True)
@@ -191,9 +195,12 @@ class Job:
 
     def engine_cpu(self) -> float:
         """CPU time of the engine's own processes so far, in s."""
-        attendant = processes.parent_of(self.container.pid)  # conmon or a shim
-        own = 0.0 if attendant in self.stage.engine.pids() else processes.cpu_of(attendant)
-        return self.stage.engine.cpu() + own
+        return self.stage.engine.cpu() + self.attendant_cpu()
+
+    def attendant_cpu(self) -> float:
+        """The part of it that a conmon of this job took: a shim is counted with its daemon."""
+        attendant = processes.parent_of(self.container.pid)
+        return 0.0 if attendant in self.stage.engine.pids() else processes.cpu_of(attendant)
 
     def close(self) -> None:
         """End it, whatever it does, and its container."""
