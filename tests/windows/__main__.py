@@ -18,6 +18,15 @@ from tests.lab.engines import Lab, Missing, close_labs, open_lab
 from wrapper.engine.answers import EngineKind
 
 HERE = Path(__file__).resolve().parent
+# For drive Z: alone, which is this machine's root under Wine; of others a distro knows nothing.
+_WSLPATH = r"""#!/bin/sh
+[ "$1" = -a ] && shift
+case "$1" in
+    [Zz]:*) printf '%s\n' "${1#?:}" | tr '\\' / ;;
+    *) echo "wslpath: $1" >&2; exit 1 ;;
+esac
+"""
+_NOWHERE = {"DOCKER_HOST": "unix:///nowhere", "CONTAINERS_CONF": "/nowhere"}
 
 
 def main() -> int:
@@ -42,8 +51,16 @@ def _add_distro(distros: Path, kind: EngineKind) -> None:
     except Missing as reason:
         print(f"test-windows: no {kind.value}: {reason}", file=sys.stderr)
         return
-    lines = (f"{name}={value}" for name, value in lab.environment.items() if _of_a_distro(name))
-    (distros / kind.value).write_text("\n".join([*lines, "WSL_INTEROP=/run/WSL/1_interop", ""]))
+    lab.base_image()
+    programs = distros / f".{kind.value}-programs"
+    programs.mkdir()
+    (programs / "wslpath").write_text(_WSLPATH)
+    (programs / "wslpath").chmod(0o755)
+    variables = {name: value for name, value in lab.environment.items() if _of_a_distro(name)}
+    variables["PATH"] += f":{programs}"
+    # This machine's own engines, of the other kind too, are none of the distro's.
+    lines = [f"{name}={value}" for name, value in {**_NOWHERE, **variables}.items()]
+    (distros / kind.value).write_text("\n".join([*lines, ""]))
 
 
 def _of_a_distro(name: str) -> bool:
