@@ -6,6 +6,8 @@ container of an earlier run that was cut off is removed before the next is made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from states.reconcile import Act, reconcile
 from states.table import Event
 from wrapper.container_order import BadPath, TooLong, create_environment, create_words
@@ -13,6 +15,7 @@ from wrapper.engine.answers import Absent, Unknown
 from wrapper.engine.hosts.base import Unreachable
 from wrapper.gpu import UnknownGpu
 from wrapper.imaging import failed
+from wrapper.job_config import reaching_out
 from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
 from wrapper.ordering import container_spec
 from wrapper.running import turn_of
@@ -69,8 +72,8 @@ def _create(work: Work, attempt: int) -> Talk[Turn | Leave | None]:
         return None if attempt < _TRIES else Leave(f"The container could not be created: {trouble}")
     except OSError as error:
         return Leave(f"The slot's files could not be prepared: {error}. Is the disk full?")
-    if "ARGS_JSON" not in environment:
-        work.journal.say("The job's arguments do not fit into ARGS_JSON; it has them in ARGS only.")
+    if attempt == 1:
+        _tell(work, environment)
     reply = yield from work.driver.create(words, environment)
     if reply.ok:
         return None
@@ -81,3 +84,11 @@ def _create(work: Work, attempt: int) -> Talk[Turn | Leave | None]:
         work.journal.detail(f"The container could not be created yet.\n{reply.words}")
         return None
     return failed("The container could not be created.", reply.words)
+
+
+def _tell(work: Work, environment: Mapping[str, str]) -> None:
+    """What a person may want to know about the container that is made."""
+    for said in reaching_out(work.config):
+        work.journal.say(f"job.toml lets the job reach out of its container: {said}")
+    if "ARGS_JSON" not in environment:
+        work.journal.say("The job's arguments do not fit into ARGS_JSON; it has them in ARGS only.")

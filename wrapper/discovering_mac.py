@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
+from wrapper.engine.hosts.base import Asking
 from wrapper.engine.hosts.mac import MACHINES
-from wrapper.work import Talk
 
 
-def why_not() -> Talk[str]:
+def why_not() -> Asking[str]:
     """What a volunteer can do about it; empty where Podman does not say."""
     reply = yield MACHINES
     return advice(reply.out) if reply.ok else ""

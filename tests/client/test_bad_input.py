@@ -152,6 +152,19 @@ def test_a_dockerfile_elsewhere_is_refused(play: Play) -> None:
     assert "leads out of the slot" in refused(client)
 
 
+def test_a_program_that_the_image_lacks_is_named(play: Play, engine_lab: Lab) -> None:
+    said = refused(play(with_dockerfile(f'{FROM_BUSYBOX}CMD ["/no/such/program"]\n')), 90)
+    assert "The container could not be started" in said
+    assert "/no/such/program" in said
+    assert engine_lab.containers() == []
+
+
+def test_words_that_the_engine_does_not_know_are_shown_with_its_answer(play: Play) -> None:
+    said = refused(play(described('create_args = "--no-such-option"\n')), 90)
+    assert "The container could not be created" in said
+    assert "unknown flag: --no-such-option" in said
+
+
 # -- the client's mistakes ------------------------------------------------------------------------
 
 
@@ -173,7 +186,7 @@ def test_init_data_cut_short_leaves_the_container_of_an_earlier_start_alone(
 ) -> None:
     client = running(play(counting()))
     client.quit()
-    assert client.wait_exit(20) == 0
+    assert client.wait_exit() == 0
     before, state = container(engine_lab, client), client.state()
     with monkeypatch.context() as broken:
         broken.setattr(played_client, "init_data", lambda *_, **__: "<app_init_data>\n<wu_na")
@@ -198,7 +211,7 @@ def test_a_slot_that_is_taken_is_left_after_35_seconds(alone: Alone) -> None:
         assert other.stdout.readline() == b"1\n"
         began = time.monotonic()
         delay, reason = put_off(client)
-        assert 34 < time.monotonic() - began < 50
+        assert time.monotonic() - began > 34
         assert delay == 600
         assert "slot" in reason
         assert client.state() == {}
@@ -248,12 +261,12 @@ def test_a_client_is_obeyed_while_the_engine_hangs(alone: Alone, ask: str, code:
     mark = client.slot.parent / "asked"
     program(client, "docker", f"echo $$ >{mark}.new; /bin/mv {mark}.new {mark}\n/bin/sleep 300")
     client.start()
-    client.wait_for("docker was asked", mark.exists, 20)
+    client.wait_for("docker was asked", mark.exists, 60)
     asked = client.quit() if ask == "quit" else client.abort()
-    assert client.wait_exit(20) == code
-    assert time.monotonic() - asked < 3
+    assert client.wait_exit() == code
+    assert time.monotonic() - asked < 20  # the engine would need five minutes
     pid = int(mark.read_text())
-    wait_for("docker's end", lambda: not Path(f"/proc/{pid}").exists(), 5)
+    wait_for("docker's end", lambda: not Path(f"/proc/{pid}").exists(), 30)
 
 
 # -- disks ----------------------------------------------------------------------------------------
@@ -292,16 +305,16 @@ def test_a_full_disk_pauses_the_job_which_goes_on_when_there_is_room(
     client = running(play(script_job("cramped", still)))
     filler = fill(small_disk)
     client.suspend()
-    client.wait_for("the pause", lambda: status(engine_lab, client) == "paused", 20)
+    client.wait_for("the pause", lambda: status(engine_lab, client) == "paused", 60)
     assert client.alive()  # nothing can be told to the client before there is room
     filler.unlink()
-    assert client.wait_exit(30) == 0
+    assert client.wait_exit() == 0
     ending = client.temporary_exit()
     assert ending is not None
     assert "space" in ending.message
     assert client.finish() is None
     client.start()
-    client.wait_for("it runs", lambda: status(engine_lab, client) == "running", 30)
+    client.wait_for("it runs", lambda: status(engine_lab, client) == "running", 60)
     finished(client)
 
 
@@ -313,9 +326,9 @@ def test_a_full_disk_does_not_keep_the_client_from_quitting(
     client = running(play(script_job("cramped", still)))
     fill(small_disk)
     client.suspend()
-    client.wait_for("the pause", lambda: status(engine_lab, client) == "paused", 20)
+    client.wait_for("the pause", lambda: status(engine_lab, client) == "paused", 60)
     client.quit()
-    assert client.wait_exit(10) == 0
+    assert client.wait_exit() == 0
 
 
 def test_a_slot_that_cannot_be_written_is_named(alone: Alone) -> None:
@@ -366,12 +379,12 @@ def test_a_mistake_in_the_wrapper_leaves_the_job_paused_for_the_next_start(
     client = running(play(counting(), command=[sys.executable, str(launcher)]))
     (client.slot / "boom").touch()
     client.suspend()
-    assert client.wait_exit(20) == 0
+    assert client.wait_exit() == 0
     ending = client.temporary_exit()
     assert ending is not None
     assert "mistake" in ending.message
     assert "out of wits" in client.stderr()
-    wait_for("the pause", lambda: status(engine_lab, client) == "paused", 20)
+    wait_for("the pause", lambda: status(engine_lab, client) == "paused", 60)
     (client.slot / "boom").unlink()
     client.start()
     client.wait_for_state("running")

@@ -83,22 +83,37 @@ def test_a_log_of_any_bytes_is_shown_and_stays_short(play: Play) -> None:
 # -- what the client is told -----------------------------------------------------------------------
 
 
+def waiting(script: str) -> Workunit:
+    """A job that does something and then waits for the file ``stop``."""
+    return script_job("waiting", f"{script}\nwhile [ ! -e stop ]; do sleep 0.1; done")
+
+
+def told_until(client: PlayedClient, fraction: float) -> list[float]:
+    """Run a waiting job until a fraction was told, and on to its end; all fractions told."""
+
+    def told() -> list[float]:
+        return [one.fraction_done for one in client.statuses]
+
+    client.start()
+    client.wait_for(f"{fraction} done", lambda: pytest.approx(fraction) in told(), 60)
+    (client.slot / "stop").touch()
+    assert client.wait_exit() == 0, client.story()
+    return told()
+
+
 @one_engine
 def test_the_last_status_says_that_all_is_done(play: Play) -> None:
-    client = succeeded(play(script_job("quick", "echo 0.25 >/app/fraction_done; sleep 3")))
-    told = [one.fraction_done for one in client.statuses]
-    assert 0.25 in told
+    told = told_until(play(waiting("cd /app; echo 0.25 >fraction_done")), 0.25)
     assert told == sorted(told)
     assert told[-1] == 1.0
 
 
 @one_engine
 def test_fractions_are_those_of_the_part_that_this_job_is(play: Play) -> None:
-    script = "echo 0.5 >/app/fraction_done; sleep 3"
-    client = play(script_job("part", script), fraction_done_start=0.2, fraction_done_end=0.6)
-    told = [one.fraction_done for one in succeeded(client).statuses]
+    job = waiting("cd /app; echo 0.5 >fraction_done")
+    client = play(job, fraction_done_start=0.2, fraction_done_end=0.6)
+    told = told_until(client, 0.4)
     assert min(told) == pytest.approx(0.2)
-    assert any(one == pytest.approx(0.4) for one in told)
     assert told[-1] == pytest.approx(0.6)
 
 
@@ -118,7 +133,7 @@ def test_the_finish_file_is_there_before_the_container_is_gone(
 ) -> None:
     client = play(script_job("ordered", "sleep 1")).start()
     name = client.wait_for_state("running")["container"]["name"]
-    client.wait_for("the container", lambda: name in engine_lab.containers(), 20)
+    client.wait_for("the container", lambda: name in engine_lab.containers(), 60)
     client.wait_for("its end", lambda: name not in engine_lab.containers(), 60)
     assert client.finish() is not None
     assert client.wait_exit() == 0
@@ -258,7 +273,7 @@ touch count; while [ ! -e stop ]; do sleep 0.1; done; echo done >out
 
     def wait_for_status(wanted: str) -> None:
         words = ["ps", "--all", "--filter", f"name={NAME}", "--format", "{{.State}}"]
-        client.wait_for(wanted, lambda: engine_lab.cli(*words).stdout.strip() == wanted, 30)
+        client.wait_for(wanted, lambda: engine_lab.cli(*words).stdout.strip() == wanted, 60)
 
     client.wait_for("the job counts", lambda: (client.slot / "count").exists(), 60)
     client.suspend()
@@ -266,7 +281,7 @@ touch count; while [ ! -e stop ]; do sleep 0.1; done; echo done >out
     client.resume()
     wait_for_status("running")
     client.quit()
-    assert client.wait_exit(20) == 0
+    assert client.wait_exit() == 0
     wait_for_status("paused")
     client.start()
     wait_for_status("running")
@@ -288,7 +303,7 @@ while [ ! -e stop ]; do sleep 0.1; done
 """
     client = running(play(script_job("amnesia", script)))
     client.suspend()
-    client.wait_for("the pause", lambda: status(engine_lab, client) == "paused", 20)
+    client.wait_for("the pause", lambda: status(engine_lab, client) == "paused", 60)
     client.resume()
     finished(client)
     assert client.statuses[-1].fraction_done == 1.0
@@ -297,18 +312,23 @@ while [ ! -e stop ]; do sleep 0.1; done
 @one_engine
 def test_a_fraction_that_makes_no_sense_is_not_told(play: Play) -> None:
     script = """
-cd /app; echo 0.5 >fraction_done; sleep 2
+cd /app; echo 0.5 >fraction_done; while [ ! -e go ]; do sleep 0.1; done
 for said in nan -1 1e999 7 half "" "$(head -c 9999 /dev/urandom)"; do
   echo "$said" >fraction_done; sleep 0.9
 done
 """
-    told = [one.fraction_done for one in succeeded(play(script_job("odd", script))).statuses]
+    client = play(script_job("odd", script)).start()
+    client.wait_for("a half", lambda: 0.5 in [one.fraction_done for one in client.statuses], 60)
+    (client.slot / "go").touch()
+    assert client.wait_exit() == 0
+    told = [one.fraction_done for one in client.statuses]
     assert set(told) == {0.0, 0.5, 1.0}
     assert told == sorted(told)
 
 
 def test_a_process_that_a_job_leaves_behind_ends_with_it(play: Play, engine_lab: Lab) -> None:
-    client = succeeded(play(script_job("daemon", "setsid sleep 4711 & exit 0")))
+    nap = f"sleep {100_000 + os.getpid()}"
+    client = succeeded(play(script_job("daemon", f"setsid {nap} & sleep 0.5; exit 0")))
     assert engine_lab.containers() == []
-    left = subprocess.run(["pgrep", "-f", "^sleep 4711$"], capture_output=True, check=False)
+    left = subprocess.run(["pgrep", "-f", f"^{nap}$"], capture_output=True, check=False)
     assert left.stdout == b"", client.stderr()

@@ -77,6 +77,7 @@ mount = ["{extra}:/extra:ro"]
     assert said_by(client, "colour") == "dark blue\n"
     assert said_by(client, "note") == "from the host\nread-only\n"
     assert "options_job.sh" in said_by(client, "project").split()
+    assert f"reach out of its container: mount: {extra}:/extra:ro" in client.stderr()
 
 
 @one_engine
@@ -163,7 +164,7 @@ def test_an_image_that_cannot_be_fetched_puts_the_job_off(play: Play) -> None:
     client.network_suspended = True
     client.start()
     wants = "<want_network>1</want_network>"
-    client.wait_for("a wish", lambda: any(wants in one.text for one in client.statuses), 30)
+    client.wait_for("a wish", lambda: any(wants in one.text for one in client.statuses), 60)
     assert "Fetching" not in client.stderr()
     client.network_suspended = False
     assert client.wait_exit() == 0
@@ -245,13 +246,13 @@ def fetched(client: PlayedClient, url: str) -> str:
             return False
         return True
 
-    client.wait_for(f"the page {url}", look, 20)
+    client.wait_for(f"the page {url}", look, 60)
     return pages[0]
 
 
 def graphics_url(client: PlayedClient) -> str:
     """The last address of graphics that the client was told."""
-    client.wait_for("an address", lambda: client.graphics, 20)
+    client.wait_for("an address", lambda: client.graphics, 60)
     text = client.graphics[-1].text
     assert text.startswith("<web_graphics_url>http://127.0.0.1:")
     return text.removeprefix("<web_graphics_url>").removesuffix("</web_graphics_url>")
@@ -268,7 +269,7 @@ def test_graphics_and_mapped_ports_are_reached_at_this_computer_only(
     bound = container(engine_lab, client)["HostConfig"]["PortBindings"]
     assert {place["HostIp"] for places in bound.values() for place in places} == {"127.0.0.1"}
     client.quit()
-    assert client.wait_exit(20) == 0
+    assert client.wait_exit() == 0
     client.graphics.clear()
     client.start()
     client.wait_for_state("running")
@@ -301,17 +302,18 @@ until [ "$(cat ca)" = 3 ]; do sleep 0.05; done
         return any(f"<sporadic_ac>{number}</sporadic_ac>" in one.text for one in client.statuses)
 
     client.start()
-    client.wait_for("the job wants computing", lambda: told(1), 30)
+    client.wait_for("the job wants computing", lambda: told(1), 60)
     state["ca"] = 2
-    client.wait_for("the job computes", lambda: told(2), 30)
+    client.wait_for("the job computes", lambda: told(2), 60)
     state["ca"] = 3
-    assert client.wait_exit(30) == 0
+    assert client.wait_exit() == 0
 
 
 # -- secrets ---------------------------------------------------------------------------------------
 
-PASSWORD = "s3cr3t+w/rd"
-ENCODED = "s3cr3t%2Bw%2Frd"
+SECRET = f"s3cr3t{os.urandom(6).hex()}"  # another one in each process: tests may run at once
+PASSWORD = f"{SECRET}+w/rd"
+ENCODED = f"{SECRET}%2Bw%2Frd"
 
 
 @contextmanager
@@ -321,13 +323,13 @@ def argument_vectors() -> Iterator[list[bytes]]:
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.002):
+        while not over.wait(0.01):
             for process in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     words = process.read_bytes()
                 except OSError:
                     continue
-                if b"s3cr3t" in words:
+                if SECRET.encode() in words:
                     caught.append(words)
 
     watcher = threading.Thread(target=look)
@@ -377,7 +379,7 @@ while [ ! -e stop ]; do sleep 0.1; done
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
         assert f"{name}={url}" in environment
     for shown in (client.stderr(), state, json.dumps(client.state()), history, inspected):
-        assert "s3cr3t" not in shown
+        assert SECRET not in shown
     assert caught == []
 
 

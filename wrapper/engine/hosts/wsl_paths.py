@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 from wrapper.engine.hosts import wsl_words
@@ -58,13 +58,13 @@ class PathsOf:
         return guessed(slot, there, here)
 
 
-def below(
-    slot: str, there: str, here: str, relpath: Callable[[str, str], str] = os.path.relpath
-) -> str | None:
+def below(slot: str, there: str, here: str, rules: ModuleType = os.path) -> str | None:
     """A file's name by the way that leads to it from the slot; None where it is on another drive.
+
+    ``rules`` are those of this side's paths, as :mod:`ntpath` or :mod:`posixpath`.
     """
     try:
-        way = relpath(here, slot).replace("\\", "/") if os.sep == "\\" else relpath(here, slot)
+        way: str = rules.relpath(here, slot).replace(rules.sep, "/")
     except ValueError:
         return None
     name = posixpath.normpath(posixpath.join(there, way))
