@@ -35,6 +35,9 @@ is what watching costs most, about 0.1 ms each time.
 """
 _GRACE = 5.0
 """Seconds that a short change at the engine may still take when the client wants something else."""
+_LONGEST_GOODBYE = 20.0
+"""Seconds that an engine has for the last orders of a wrapper that is to go; the client kills it
+after 60."""
 _HEARING = 1.2
 """Seconds that the client has to read the last status; it looks about once a second."""
 _FIRST_DELAY = 60.0
@@ -60,6 +63,7 @@ class Supervisor:
         self._telling = Telling(work)
         self._throttle = Throttle()
         self._goodbye = ""
+        self._go_by = 0.0
 
     def run(self) -> int:
         """Work until there is nothing left to do here; the exit status for the client."""
@@ -93,7 +97,7 @@ class Supervisor:
         wanted = answer(state, self._work.wish)
         if isinstance(wanted, Event):
             return self._obey(wanted)
-        if wanted is Answer.LEAVE:
+        if wanted is Answer.LEAVE or self._late(state):
             return Leave()
         if wanted is Answer.HOLD:
             self._tick(_TICK, ())
@@ -188,7 +192,12 @@ class Supervisor:
         wanted = answer(state, self._work.wish)
         if state is State.PAUSED and self._work.leaving and self._work.resting:
             return True
-        return wanted is not Answer.GO_ON
+        return wanted is not Answer.GO_ON or self._late(state)
+
+    def _late(self, state: State) -> bool:
+        """Whether we are to go and the engine lets us wait; the switch will see to a pause."""
+        waits = state in (State.PAUSED, State.COLLECTING)
+        return waits and self._work.leaving and time.monotonic() > self._go_by
 
     def _tick(self, seconds: float, handles: tuple[int, ...]) -> None:
         """Wait, at most so long, then hear the client and tell it what there is to tell."""
@@ -208,7 +217,7 @@ class Supervisor:
         if session.abort_asked:
             return Wish.ABORT
         if not self._goodbye:
-            self._goodbye = self._why_go(now)
+            self._goodbye, self._go_by = self._why_go(now), now + _LONGEST_GOODBYE
         if self._goodbye:
             return Wish.QUIT
         return Wish.REST if session.suspended else Wish.RUN
