@@ -70,6 +70,7 @@ done
     assert said.count("bytes left out") == 2
 
 
+@one_engine
 def test_a_log_of_any_bytes_is_shown_and_stays_short(play: Play) -> None:
     script = "head -c 200000 /dev/urandom; echo; printf '\\033[2J\\000end'; printf no-newline >&2"
     client = succeeded(play(script_job("junk", script), wrapper_words=[]))
@@ -326,6 +327,7 @@ done
     assert told == sorted(told)
 
 
+@one_engine
 def test_a_process_that_a_job_leaves_behind_ends_with_it(play: Play, engine_lab: Lab) -> None:
     nap = f"sleep {100_000 + os.getpid()}"
     client = succeeded(play(script_job("daemon", f"setsid {nap} & sleep 0.5; exit 0")))
