@@ -17,6 +17,7 @@ from wrapper.engine.answers import Absent, Container, EngineKind, Image, Status,
 from wrapper.engine.cli import LOG_OPTIONS, Engine
 from wrapper.engine.hosts.base import Host, Order, carry_out
 from wrapper.engine.hosts.local import LocalHost
+from wrapper.ordering import free_port
 
 Ask = Callable[[Any], Any]
 There = Callable[[Path], str]
@@ -163,11 +164,12 @@ def test_a_name_cannot_be_an_option(engine: Engine, ask: Ask) -> None:
 
 
 def test_a_created_container_shows_the_ports_asked_for(engine: Engine, ask: Ask) -> None:
+    port = free_port()
     create(ask, engine, "sleep", "1000",
-           options=("-p", "127.0.0.1:18917:80", "--stop-signal", "KILL"))
-    assert ask(engine.container(NAME)).ports == {80: 18917}
+           options=("-p", f"127.0.0.1:{port}:80", "--stop-signal", "KILL"))
+    assert ask(engine.container(NAME)).ports == {80: port}
     assert ask(engine.start(NAME)).ok
-    assert ask(engine.container(NAME)).ports == {80: 18917}
+    assert ask(engine.container(NAME)).ports == {80: port}
 
 
 def test_logs_keep_the_two_streams_apart(engine: Engine, ask: Ask) -> None:
