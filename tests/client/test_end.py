@@ -241,6 +241,17 @@ def test_everything_in_the_slot_is_the_users_when_the_job_has_ended(
     assert engine_lab.containers() == []
 
 
+@one_engine
+def test_a_job_that_takes_too_much_memory_is_told_so(play: Play) -> None:
+    script = "exec tail /dev/zero"  # it keeps a whole line, and this one has no end
+    toml = 'create_args = "--memory 20m"\n'
+    client = play(script_job("greedy", script, job_toml=toml)).start()
+    assert client.wait_exit(90) == 137, client.story()
+    ending = client.finish()
+    assert ending is not None
+    assert "more memory than there was" in ending.message
+
+
 # -- hostile jobs ----------------------------------------------------------------------------------
 
 OURS = (
@@ -334,3 +345,14 @@ def test_a_process_that_a_job_leaves_behind_ends_with_it(play: Play, engine_lab:
     assert engine_lab.containers() == []
     left = subprocess.run(["pgrep", "-f", f"^{nap}$"], capture_output=True, check=False)
     assert left.stdout == b"", client.stderr()
+
+
+@one_engine
+def test_a_finish_file_of_the_jobs_own_does_not_stand(play: Play) -> None:
+    script = "cd /app; echo 0 >boinc_finish_called; echo x >out; exit 7"
+    client = play(script_job("liar", script, outputs=(Output("out"),))).start()
+    assert client.wait_exit() == 7
+    ending = client.finish()
+    assert ending is not None
+    assert ending.number == 7
+    assert client.output("out").read_text() == "x\n"
