@@ -16,7 +16,7 @@ from wrapper.engine.hosts.base import Unreachable
 from wrapper.gpu import UnknownGpu
 from wrapper.imaging import failed
 from wrapper.job_config import reaching_out
-from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
+from wrapper.looking import Patience, checked, heard_of_restart, look, wait_for_engine, words_of
 from wrapper.ordering import container_spec
 from wrapper.running import turn_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
@@ -29,6 +29,7 @@ def creating(work: Work) -> Step:
     patience, refused = Patience(), 0
     while True:
         seen, answer = yield from look(work)
+        yield from heard_of_restart(work, seen)
         verdict = reconcile(work.record, seen, work.boot)
         if verdict.event is not None:
             return turn_of(work, verdict, seen)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from states.reconcile import Boot, Shown, Sighting
+from states.reconcile import KILLED, Boot, Shown, Sighting
 from wrapper.engine.answers import Absent, Checkup, Container, Status, Unknown
 from wrapper.engine.hosts.base import Host, Unreachable
 from wrapper.work import Leave, Pause, Talk, Work
@@ -73,6 +73,21 @@ def look(work: Work) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
         work.journal.say(f"{who} does not answer; waiting for it.\n{answer.words}")
     work.engine_silent = isinstance(answer, Unknown)
     return seen, answer
+
+
+def heard_of_restart(work: Work, seen: Sighting) -> Talk[None]:
+    """See whether the engine was stopped, and its containers with it, between two looks.
+
+    A stop and a start within seconds may not have left any question unanswered; but then what ended
+    the container was not the job.
+    """
+    ended = seen.finished_at
+    known = work.record.engine_away or seen.id == work.record.cut_off_id
+    if seen.exit_code not in KILLED or ended is None or known:
+        return
+    started = yield from work.driver.started()
+    if started is not None and started > ended:
+        work.machine.note(engine_away=True)
 
 
 def _seen_in_one_boot(work: Work) -> Talk[Container | Absent | Unknown]:

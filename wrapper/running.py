@@ -14,7 +14,7 @@ from wrapper.engine.answers import Absent, Container, Unknown
 from wrapper.engine.hosts.base import Reply
 from wrapper.engine.usage import usage_by_stats
 from wrapper.imaging import failed
-from wrapper.looking import Patience, look, wait_for_engine, words_of
+from wrapper.looking import Patience, heard_of_restart, look, wait_for_engine, words_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _LOOK_AGAIN = 300.0
@@ -69,6 +69,7 @@ def _follow(work: Work) -> Step:
     yield from _known(work)
     while True:
         seen, answer = yield from look(work)
+        yield from heard_of_restart(work, seen)
         verdict = reconcile(work.record, seen, work.boot)
         if verdict.event is not None:
             return turn_of(work, verdict, seen)

@@ -59,6 +59,7 @@ class Move(Enum):
     BOOT_255 = "the computer boots: the container is found dead"
     BOOT_CREATED = "the computer boots: the container is shown as never started"
     ENGINE_STOPS = "the engine is stopped with its containers, and started again"
+    ENGINE_BLINKS = "the engine is stopped and started between two questions"
     ENDS = "the job ends"
 
 
@@ -87,6 +88,7 @@ class World:
         self.clock = 100.0
         self.boot = 1
         self.booted_at = 0.0
+        self.engine_started = 0.0
         self.box: Box | None = None
         self.made = 0
         self.runs = 0
@@ -103,6 +105,11 @@ class World:
         self._next: Move | None = None
         self._sure = False
         self.armed = False
+
+    @property
+    def away(self) -> bool:
+        """Whether the engine will not answer for long."""
+        return self.clock < self._silent_until
 
     # -- time, and what happens in it --------------------------------------------------------------
 
@@ -157,9 +164,11 @@ class World:
             self._silent = 2
         elif move is Move.LONG_SILENT:
             self._silent_until = self.clock + 3600
-        elif move is Move.ENGINE_STOPS:
-            self._silent = 2
+        elif move in (Move.ENGINE_STOPS, Move.ENGINE_BLINKS):
+            self._silent = 2 if move is Move.ENGINE_STOPS else 0
             self._cut_off("exited", 137)
+            self.clock += 2
+            self.engine_started = self.clock
         elif move in (Move.GARBAGE, Move.REFUSE, Move.UNTOLD, Move.SLOW):
             self._next = move
         else:
@@ -191,6 +200,7 @@ class World:
         self.boot += 1
         self.booted_at = self.clock
         self.clock += 30
+        self.engine_started = self.clock
         if move is Move.BOOT_255:
             self._cut_off("exited", 255, self.clock)
         elif move is Move.BOOT_CREATED:
@@ -217,16 +227,15 @@ class World:
         self.point(f"order {verb}")
         next_move, self._next = self._next, None
         self.clock += _ORDER_TAKES
-        if self._silent or self.clock < self._silent_until:
-            self._silent = max(0, self._silent - 1)
+        if verb in ("inspect", "ps"):
             self._sure = False
+        if self._silent or self.away:
+            self._silent = max(0, self._silent - 1)
             return Reply(1, err=b"Cannot connect to the Docker daemon")
         if next_move is Move.GARBAGE:
-            self._sure = False
             return Reply(0, b"<html>busy</html>")
         if next_move is Move.SLOW:
             self.clock += 900
-            self._sure = False
             return Reply(None, trouble="no end after its limit")
         if next_move is Move.REFUSE and order.changes:
             return Reply(125, err=b"refused")
@@ -241,7 +250,7 @@ class World:
             "info": self._info, "image inspect": self._image, "inspect": self._inspect,
             "ps": self._list, "create": self._create, "start": self._start,
             "pause": self._pause, "unpause": self._unpause, "kill": self._kill,
-            "rm": self._remove, "logs": self._logs,
+            "rm": self._remove, "network": self._network, "logs": self._logs,
         }
         if verb not in answers:
             return Reply(1, err=f"unknown: {verb}".encode())
@@ -252,6 +261,9 @@ class World:
 
     def _logs(self, _words: Sequence[str]) -> Reply:
         return Reply(0, b"said\n")
+
+    def _network(self, _words: Sequence[str]) -> Reply:
+        return _said([{"Name": "bridge", "Created": _time(self.engine_started)}])
 
     def _image(self, _words: Sequence[str]) -> Reply:
         return _said([{"Id": "sha256:feed", "Config": {"Labels": {}}}])

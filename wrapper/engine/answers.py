@@ -153,6 +153,15 @@ def read_image(said: bytes) -> Image:
     return Image(_bare_id(_text(one, "Id")), _labels(config.get("Labels")))
 
 
+def read_created(said: bytes) -> datetime | None:
+    """When a network was made, from the answer of `network inspect`.
+
+    Raises:
+        ValueError: the answer is not JSON, or not that of exactly one network.
+    """
+    return read_time(_only(said).get("Created"))
+
+
 def read_checkup(said: bytes, kind: EngineKind) -> Checkup:
     """What `docker info --format '{{json .}}'` or `podman info --format json` tells.
 

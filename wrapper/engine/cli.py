@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from wrapper.engine.answers import (
     Absent,
@@ -20,6 +21,7 @@ from wrapper.engine.answers import (
     Image,
     Unknown,
     read_checkup,
+    read_created,
     read_image,
     read_inspect,
     read_names,
@@ -106,6 +108,21 @@ class Engine:
             return read_checkup(reply.out, self.kind)
         except ValueError as error:
             return Checkup(False, words=_nonsense(reply, error))
+
+    def started(self) -> Asking[datetime | None]:
+        """When the engine's daemon was started last; None where there is no daemon, or nobody can
+        say.
+
+        Docker makes its default network anew at each start (moby, `initBridgeDriver`), unless
+        containers have lived on meanwhile (live-restore), which then were not stopped.
+        """
+        if self.kind is EngineKind.PODMAN:
+            return None
+        reply = yield self._look("network", "inspect", "bridge")
+        try:
+            return read_created(reply.out) if reply.ok else None
+        except ValueError:
+            return None
 
     def container(self, name: str) -> Asking[Container | Absent | Unknown]:
         """What the engine shows of the container of exactly this name."""
