@@ -5,7 +5,7 @@ that changes something at the engine, a file put in place or taken away, the dea
 last word to the client) a line is written to the file ``FAULT_LOG``; and at the seam that is called
 ``FAULT_AT`` the process kills itself. ``FAULT_BOOT`` is another boot to believe in; ``FAULT_FULL``
 a state that cannot be saved, since the disk is full from then on; ``FAULT_LOCK_WAIT`` how many
-seconds to wait for the slot.
+seconds to wait for the slot, ``FAULT_LOOK_LIMIT`` for an engine that is only asked something.
 """
 
 from __future__ import annotations
@@ -210,6 +210,11 @@ def main() -> int:
         from wrapper import cli
 
         vars(cli)["_LOCK_WAIT"] = float(os.environ.pop("FAULT_LOCK_WAIT"))
+    if "FAULT_LOOK_LIMIT" in os.environ:
+        from wrapper.engine.cli import Engine
+
+        limit = float(os.environ.pop("FAULT_LOOK_LIMIT"))
+        vars(Engine)["_look"].__kwdefaults__["limit"] = limit
     from wrapper.__main__ import main as run
 
     run()

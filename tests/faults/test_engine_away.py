@@ -1,0 +1,281 @@
+"""The engine is stopped, killed, locked, slow, or talks rubbish while a job goes on; or somebody
+takes the job's container or image away.
+
+Its labs are its own: what is torn here is nobody else's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.faults.jobs import (
+    SEAMS,
+    container_name,
+    counting,
+    counts_on,
+    see_through,
+    starts,
+    status,
+    stop,
+    surroundings,
+    wrongs,
+)
+from tests.lab.engines import ENGINE_ROOM, DockerLab, Lab, Missing, PodmanLab
+from tests.lab.played_client import PlayedClient
+
+pytestmark = [*ENGINE_ROOM, pytest.mark.timeout(300)]
+
+CODE = 6
+KINDS: dict[str, type[Lab]] = {"docker": DockerLab, "podman": PodmanLab}
+
+
+@pytest.fixture(scope="module")
+def labs() -> Iterator[dict[str, Lab]]:
+    """Labs of this module's own, opened when they are asked for."""
+    opened: dict[str, Lab] = {}
+    yield opened
+    for lab in opened.values():
+        lab.close()
+
+
+@pytest.fixture
+def own_lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
+    """A lab that may be torn; which, says the test."""
+    kind = str(request.param)
+    if kind not in labs:
+        try:
+            labs[kind] = KINDS[kind]()
+        except Missing as reason:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"no {kind} for tests: {reason}")
+            pytest.skip(f"no {kind} for tests: {reason}")
+        labs[kind].base_image()
+    return labs[kind]
+
+
+@pytest.fixture
+def job(own_lab: Lab, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[PlayedClient]:
+    """A job that counts, on that lab; seen to be gone at the end."""
+    name = request.node.name.partition("[")[0].removeprefix("test_")[:40]
+    with ExitStack() as stack:
+        client = PlayedClient(tmp_path / "client", counting(name, CODE), surroundings(own_lab),
+                              command=SEAMS)
+        yield stack.enter_context(client)
+        stack.close()
+        own_lab.clear()
+
+
+both = pytest.mark.parametrize("own_lab", ["docker", "podman"], indirect=True)
+docker = pytest.mark.parametrize("own_lab", ["docker"], indirect=True)
+podman = pytest.mark.parametrize("own_lab", ["podman"], indirect=True)
+
+
+def running(client: PlayedClient) -> PlayedClient:
+    """Start the job and see it count."""
+    client.start()
+    counts_on(client)
+    client.wait_for_state("running")
+    return client
+
+
+def ends_well(client: PlayedClient, lab: Lab, runs: int = 1) -> None:
+    """The job's own end, after so many starts of it."""
+    stop(client)
+    see_through(client)
+    assert wrongs(lab, client, CODE, runs) == [], client.story()
+
+
+def runs_again(client: PlayedClient, runs: int) -> None:
+    """See the job begin anew, and count."""
+    client.wait_for(f"start {runs} of the job", lambda: starts(client) == runs, 90)
+    counts_on(client)
+
+
+@docker
+def test_stopped_with_its_containers_and_started_again_it_runs_the_job_anew(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    daemon = cast("DockerLab", own_lab)
+    running(job)
+    daemon.stop_daemon()
+    job.wait_for("words about it", lambda: "does not answer" in job.stderr(), 30)
+    assert job.alive()
+    daemon.start_daemon()
+    runs_again(job, 2)
+    assert "not by itself" in job.stderr()
+    ends_well(job, own_lab, 2)
+
+
+@docker
+def test_stopped_while_nobody_watched_it_runs_the_job_anew(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    """No question was left unanswered: only the engine's own start tells."""
+    daemon = cast("DockerLab", own_lab)
+    running(job)
+    # The wrapper is stopped, not killed: to it no time passes.
+    job.process.send_signal(signal.SIGSTOP)
+    daemon.stop_daemon()
+    daemon.start_daemon()
+    job.process.send_signal(signal.SIGCONT)
+    runs_again(job, 2)
+    ends_well(job, own_lab, 2)
+
+
+@docker
+def test_a_killed_daemon_loses_the_run_and_not_the_job(own_lab: Lab, job: PlayedClient) -> None:
+    """Without live-restore the next daemon ends what its predecessor left running."""
+    daemon = cast("DockerLab", own_lab)
+    running(job)
+    daemon.stop_daemon(signal.SIGKILL)
+    far = starts(job)
+    counts_on(job)
+    assert far == 1
+    daemon.start_daemon()
+    runs_again(job, 2)
+    ends_well(job, own_lab, 2)
+
+
+@docker
+def test_a_job_that_ended_while_the_engine_was_away_is_collected(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    daemon = cast("DockerLab", own_lab)
+    running(job)
+    daemon.stop_daemon(signal.SIGKILL)
+    stop(job)
+    job.wait_for("its output", (job.slot / "out").exists, 30)
+    daemon.start_daemon()
+    see_through(job)
+    assert wrongs(own_lab, job, CODE) == [], job.story()
+
+
+@both
+def test_a_container_that_somebody_removed_is_made_again_and_the_log_says_why(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    running(job)
+    own_lab.cli("rm", "--force", *own_lab.at_once, container_name(job))
+    runs_again(job, 2)
+    assert "there is no such container" in job.stderr()
+    ends_well(job, own_lab, 2)
+
+
+@both
+def test_an_image_that_somebody_removed_is_built_again(own_lab: Lab, job: PlayedClient) -> None:
+    running(job)
+    own_lab.cli("rm", "--force", *own_lab.at_once, container_name(job))
+    image = f"boinc__{job.project.name}__{job.fields['wu_name']}".lower()
+    own_lab.cli("rmi", "--force", image, check=False)
+    runs_again(job, 2)
+    ends_well(job, own_lab, 2)
+
+
+def put_in_front(lab: Lab, client: PlayedClient, script: str) -> Path:
+    """A program that is found in the place of the engine's; may call the real one as REAL."""
+    real = subprocess.run(["which", lab.kind.value], env=lab.environment, text=True,
+                          capture_output=True, check=True).stdout.strip()
+    folder = client.slot.parent / "front"
+    folder.mkdir()
+    program = folder / lab.kind.value
+    program.write_text(f"#!/bin/sh\nREAL={real}\n{script}\nexec $REAL \"$@\"\n")
+    program.chmod(0o755)
+    client.environment["PATH"] = f"{folder}:{client.environment['PATH']}"
+    return folder
+
+
+RUBBISH = """
+if [ "$1" = inspect ] && mkdir {once} 2>/dev/null; then echo '<html>try later</html>'; exit 0; fi
+"""
+SILENT = """
+if [ -e {away} ]; then echo 'cannot connect' >&2; exit 1; fi
+"""
+
+
+@both
+def test_rubbish_is_no_answer(own_lab: Lab, job: PlayedClient) -> None:
+    once = job.slot.parent / "once"
+    put_in_front(own_lab, job, RUBBISH.format(once=once))
+    running(job)
+    assert once.exists()
+    ends_well(job, own_lab)
+
+
+@both
+def test_while_it_does_not_answer_the_client_is_obeyed(own_lab: Lab, job: PlayedClient) -> None:
+    away = job.slot.parent / "away"
+    put_in_front(own_lab, job, SILENT.format(away=away))
+    running(job)
+    away.touch()
+    job.suspend()
+    job.wait_for("words about it", lambda: "does not answer" in job.stderr(), 30)
+    job.resume()
+    job.wait_for("it was read", lambda: not job.unread(), 5)
+    job.suspend()
+    job.wait_for("it was read", lambda: not job.unread(), 5)
+    away.unlink()
+    job.wait_for("the pause", lambda: status(own_lab, job) == "paused", 60)
+    job.resume()
+    counts_on(job)
+    ends_well(job, own_lab)
+
+
+@both
+def test_a_wrapper_that_starts_while_it_does_not_answer_waits(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    away = job.slot.parent / "away"
+    put_in_front(own_lab, job, SILENT.format(away=away))
+    running(job)
+    job.kill()
+    job.wait_for("the pause", lambda: status(own_lab, job) == "paused", 30)
+    away.touch()
+    job.start()
+    job.wait_for("words about it", lambda: "does not answer" in job.stderr(), 30)
+    away.unlink()
+    counts_on(job)
+    ends_well(job, own_lab)
+
+
+@podman
+def test_storage_that_another_process_has_locked_is_waited_for(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    if sys.platform == "win32":
+        pytest.skip("no such locks")
+    import fcntl
+
+    running(job)
+    lock = own_lab.path / "g" / "storage.lock"
+    assert lock.exists()
+    with lock.open("r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        stop(job)
+        job.wait_for("its output", (job.slot / "out").exists, 30)
+        time.sleep(1)  # in which the engine is asked, and cannot answer
+        assert job.alive()
+        assert job.finish() is None
+    ends_well(job, own_lab)
+
+
+@both
+def test_a_command_that_hangs_is_ended_by_its_limit(own_lab: Lab, job: PlayedClient) -> None:
+    hangs = job.slot.parent / "hangs"
+    put_in_front(own_lab, job, f"if [ \"$1\" = inspect ] && [ -e {hangs} ]; then sleep 600; fi")
+    job.environment["FAULT_LOOK_LIMIT"] = "2"
+    running(job)
+    hangs.touch()
+    stop(job)
+    job.wait_for("words about it", lambda: "no end after 2 s" in job.stderr(), 30)
+    hangs.unlink()
+    ends_well(job, own_lab)
