@@ -10,6 +10,7 @@ runs in it ends with its first process, and that with the test run.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import shutil
@@ -113,7 +114,9 @@ class Distro:
     def close(self) -> None:
         """End all that runs in it."""
         if self.first:
-            os.kill(self.first, _KILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.first, _KILL)
+        self.first = 0
         self._process.kill()
         self._process.wait(_LIMIT)
 
@@ -151,6 +154,17 @@ class Windows:
         self.distros[name] = {"hangs": True}
         self.save()
 
+    def broken_distro(self, name: str, says: str) -> None:
+        """A distro that cannot be entered, with what `wsl` says about it."""
+        self.distros[name] = {"says": says}
+        self.save()
+
+    @property
+    def calls(self) -> list[str]:
+        """What `wsl` was asked for, a line for each time."""
+        path = Path(f"{self._config}.calls")
+        return path.read_text().splitlines() if path.exists() else []
+
     def save(self) -> None:
         """Let `wsl` know."""
         self._config.write_text(json.dumps({
@@ -172,6 +186,16 @@ class InDistro(Lab):
         self.windows = Windows(self.path / "windows", drive)
         self.windows.add(NAME, self.distro)
         self.environment = self.windows.environment
+
+    def shut_down(self) -> None:
+        """End the distro and all that runs in it, as `wsl --shutdown` does."""
+        if self.distro is not None:
+            self.distro.close()
+
+    def start_again(self) -> None:
+        """The distro after that: the same files, another boot."""
+        self.distro = Distro(self.path / "root", self.windows.drive, self.path)
+        self.windows.add(NAME, self.distro)
 
     def _make_etc(self, etc: Path) -> None:
         etc.mkdir(parents=True)
@@ -241,7 +265,9 @@ class WslPodmanLab(InDistro, PodmanLab):
     def _make_etc(self, etc: Path) -> None:
         super()._make_etc(etc)
         (etc / "containers").mkdir(exist_ok=True)
-        (etc / "containers" / "containers.conf").write_text(self._conf())
+        # Podman knows a boot by what is gone from /run, which must be where it always is.
+        conf = self._conf().replace(f'tmp_dir = "{self.path}/t"\n', "")
+        (etc / "containers" / "containers.conf").write_text(conf)
 
     def _end(self) -> None:
         if self.distro is not None:

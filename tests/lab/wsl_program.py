@@ -22,6 +22,8 @@ def main(config: str, words: list[str]) -> int:
     """Do as the words say."""
     with open(config, encoding="utf-8") as file:
         known: dict[str, Any] = json.load(file)
+    with open(f"{config}.calls", "a", encoding="utf-8") as calls:
+        calls.write(" ".join(words) + "\n")
     if known["broken"]:
         return say(known["broken"])
     if words[:2] == ["-l", "-v"]:
@@ -32,6 +34,8 @@ def main(config: str, words: list[str]) -> int:
     if distro is None:
         return say("There is no distribution with the supplied name.\r\n"
                    "Error code: Wsl/Service/WSL_E_DISTRO_NOT_FOUND\r\n")
+    if distro.get("says"):
+        return say(distro["says"])
     if distro.get("hangs"):
         while sys.stdin.buffer.read(1):
             pass
