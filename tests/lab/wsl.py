@@ -66,7 +66,7 @@ mount --bind "$root" "$root"
 cd "$root"
 mkdir -p bin dev proc tmp root mnt/c old
 cp "$(command -v busybox)" bin/busybox
-bin/busybox --install -s bin
+bin/busybox --install bin
 mount --rbind /dev dev
 mount --bind "$drive" mnt/c
 """
@@ -77,7 +77,7 @@ pivot_root . old
 umount -l /old 2>/dev/null || busybox umount -l /old
 trap '' CHLD
 echo ready
-exec sleep 1000000 >/dev/null 2>&1
+exec /bin/sleep 1000000 >/dev/null 2>&1
 """
 
 
