@@ -16,9 +16,10 @@ PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
 ENGINE ?=
 REFERENCE ?=
 SCALE ?=
+MINUTES ?= 30
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup packages lint unit test test-windows demo bench app leftovers clean
+.PHONY: help setup packages lint unit test test-windows demo bench soak app leftovers clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -55,6 +56,9 @@ demo: setup  ## one job under the real BOINC client; ENGINE=docker or podman cho
 
 bench: setup  ## measure; REFERENCE= another wrapper's program, SCALE= how many jobs; see tests/benchmarks
 	REFERENCE='$(REFERENCE)' SCALE='$(SCALE)' $(PYTHON) -m tests.benchmarks
+
+soak: setup  ## kill it at random for MINUTES=30 on both engines; WRITE=--write puts the figures into the docs
+	$(PYTHON) -m tests.faults.soak --minutes '$(MINUTES)' $(WRITE)
 
 app: $(STAMP)  ## dist/docker_wrapper, the one file that a project puts into its app version
 	.ci/app '$(PYTHON)'

@@ -14,8 +14,8 @@ import errno
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -184,12 +184,12 @@ def fill_disk(state: str) -> None:
 
 def believe_in_boot(text: str) -> None:
     """Another boot id, and a boot that began so many seconds ago: ``ID SECONDS``."""
-    from states.reconcile import Boot
-    from wrapper import opening
+    from wrapper.engine.hosts.local import LocalHost
 
     identity, _, seconds = text.partition(" ")
-    began = datetime.now(timezone.utc) - timedelta(seconds=float(seconds))
-    vars(opening)["boot_of"] = lambda _host: Boot(identity, began)
+    began = time.time() - float(seconds)
+    _put(LocalHost, "boot_id", lambda _host: identity)
+    _put(LocalHost, "booted", lambda _host: began)
 
 
 def _put(owner: type, name: str, function: Callable[..., Any]) -> None:

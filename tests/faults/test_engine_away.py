@@ -6,74 +6,29 @@ Its labs are its own: what is torn here is nobody else's.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from tests.faults.conftest import CODE
 from tests.faults.jobs import (
-    SEAMS,
     container_name,
-    counting,
     counts_on,
     see_through,
     starts,
     status,
     stop,
-    surroundings,
     wrongs,
 )
-from tests.lab.engines import ENGINE_ROOM, DockerLab, Lab, Missing, PodmanLab
+from tests.lab.engines import ENGINE_ROOM, DockerLab, Lab
 from tests.lab.played_client import PlayedClient
 
 pytestmark = [*ENGINE_ROOM, pytest.mark.timeout(300)]
-
-CODE = 6
-KINDS: dict[str, type[Lab]] = {"docker": DockerLab, "podman": PodmanLab}
-
-
-@pytest.fixture(scope="module")
-def labs() -> Iterator[dict[str, Lab]]:
-    """Labs of this module's own, opened when they are asked for."""
-    opened: dict[str, Lab] = {}
-    yield opened
-    for lab in opened.values():
-        lab.close()
-
-
-@pytest.fixture
-def own_lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
-    """A lab that may be torn; which, says the test."""
-    kind = str(request.param)
-    if kind not in labs:
-        try:
-            labs[kind] = KINDS[kind]()
-        except Missing as reason:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"no {kind} for tests: {reason}")
-            pytest.skip(f"no {kind} for tests: {reason}")
-        labs[kind].base_image()
-    return labs[kind]
-
-
-@pytest.fixture
-def job(own_lab: Lab, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[PlayedClient]:
-    """A job that counts, on that lab; seen to be gone at the end."""
-    name = request.node.name.partition("[")[0].removeprefix("test_")[:40]
-    with ExitStack() as stack:
-        client = PlayedClient(tmp_path / "client", counting(name, CODE), surroundings(own_lab),
-                              command=SEAMS)
-        yield stack.enter_context(client)
-        stack.close()
-        own_lab.clear()
-
 
 both = pytest.mark.parametrize("own_lab", ["docker", "podman"], indirect=True)
 docker = pytest.mark.parametrize("own_lab", ["docker"], indirect=True)
