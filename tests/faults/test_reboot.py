@@ -4,6 +4,7 @@ at once, the run directories are empty, and the kernel's boot id is another.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -58,10 +59,21 @@ def end_all(folder: Path) -> None:
     def gone() -> bool:
         alive = leftovers.processes_of(folder)
         for pid in alive:
+            thaw(pid)
             leftovers._kill(pid)
         return not alive
 
     wait_for("all are dead", gone, 30)
+
+
+def thaw(pid: int) -> None:
+    """Let a process out of a frozen cgroup of version 1, where nothing can be killed."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            _, controllers, place = line.split(":", 2)
+            state = Path(f"/sys/fs/cgroup/freezer{place}/freezer.state")
+            if controllers == "freezer" and place != "/" and state.exists():
+                state.write_text("THAWED")
 
 
 def running(client: PlayedClient) -> PlayedClient:
