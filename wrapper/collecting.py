@@ -56,7 +56,10 @@ def _collect(work: Work) -> Talk[Leave | None]:
 
 
 def _stopped(work: Work) -> Talk[Leave | None]:
-    """The container runs no more; it may be gone."""
+    """The container runs no more; it may be gone. What was seen to have ended does not run again.
+    """
+    if work.ended_id:
+        return None
     patience, stops = Patience(), 0
     while True:
         seen, answer = yield from look(work)
@@ -220,8 +223,10 @@ def _tidy(work: Work) -> Talk[None]:
 
 
 def _gone(work: Work) -> Talk[None]:
+    if work.ended_id:
+        yield from work.driver.remove(work.ended_id)
     for attempt in range(_TIDY_TRIES):
-        seen, answer = yield from look(work)
+        seen, answer = yield from look(work, expected=attempt > 0 or not work.ended_id)
         if seen.shown in (Shown.ABSENT, Shown.FOREIGN):
             return
         if seen.shown is Shown.UNKNOWN:

@@ -28,7 +28,7 @@ def creating(work: Work) -> Step:
     """Look, remove what is left of an earlier run, create what is missing."""
     patience, refused = Patience(), 0
     while True:
-        seen, answer = yield from look(work)
+        seen, answer = yield from look(work, expected=refused > 0)
         yield from heard_of_restart(work, seen)
         verdict = reconcile(work.record, seen, work.boot)
         if verdict.event is not None:

@@ -64,9 +64,14 @@ def sighting(answer: Container | Absent | Unknown, label: str) -> Sighting:
     )
 
 
-def look(work: Work) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
-    """Ask the engine for the job's container; says so once when it does not answer."""
-    answer = yield from _seen_in_one_boot(work)
+def look(
+    work: Work, expected: bool = True
+) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
+    """Ask the engine for the job's container; says so once when it does not answer.
+
+    ``expected`` is whether it is likely to be there; only how it is asked for depends on that.
+    """
+    answer = yield from _seen_in_one_boot(work, expected)
     seen = sighting(answer, work.label)
     if isinstance(answer, Unknown) and not work.engine_silent:
         who = work.driver.kind.title
@@ -90,7 +95,7 @@ def heard_of_restart(work: Work, seen: Sighting) -> Talk[None]:
         work.machine.note(engine_away=True)
 
 
-def _seen_in_one_boot(work: Work) -> Talk[Container | Absent | Unknown]:
+def _seen_in_one_boot(work: Work, expected: bool) -> Talk[Container | Absent | Unknown]:
     """What the engine shows, when it is known in which boot of its host that was.
 
     A virtual machine can be booted while we live. What was seen around that may be of either boot:
@@ -98,7 +103,7 @@ def _seen_in_one_boot(work: Work) -> Talk[Container | Absent | Unknown]:
     """
     try:
         before = work.host.boot_id()
-        answer = yield from work.driver.container(work.container_name)
+        answer = yield from work.driver.container(work.container_name, expected)
         after = work.host.boot_id()
     except Unreachable as trouble:
         return Unknown(str(trouble))

@@ -80,19 +80,22 @@ def _follow(work: Work) -> Step:
 
 
 def _known(work: Work) -> Talk[None]:
-    """Pause or unpause what was seen to run or to rest, and has not ended, without asking first.
-
-    To ask takes the engine as long as to do it. What comes of it, a refusal too, the look after it
-    tells.
+    """What is to be done for certain, by the last look, without asking first: to ask takes the
+    engine as long as to do it. What comes of it, a refusal too, the next look tells.
     """
-    if work.watch is None or work.watch.ended():
+    name, wanted = work.container_name, work.machine.state is State.RUNNING
+    if wanted and work.unstarted:
+        work.unstarted = False
+        work.machine.note(held=False)
+        yield from work.driver.start(name)
+    if work.watch is None or work.watch.ended() or wanted is not work.at_rest:
         return
-    if work.machine.state is State.PAUSED and not work.at_rest:
-        work.machine.note(held=True)
-        yield from work.driver.pause(work.container_name)
-    elif work.machine.state is State.RUNNING and work.at_rest:
+    if wanted:
         work.at_rest = False
-        yield from work.driver.unpause(work.container_name)
+        yield from work.driver.unpause(name)
+    else:
+        work.machine.note(held=True)
+        yield from work.driver.pause(name)
 
 
 def _guarded(work: Work) -> Talk[None]:
@@ -216,8 +219,9 @@ def turn_of(work: Work, verdict: Verdict, seen: Sighting) -> Turn:
     if work.watch is not None or work.accounts.cpu_time > work.record.cpu_time:
         work.accounts.read(work.host)
     changes["cpu_time"] = max(work.accounts.cpu_time, work.record.cpu_time)
+    work.unstarted = verdict.event is Event.CREATED
     if verdict.event in (Event.EXITED, Event.RECOVERED_EXITED):
-        work.at_rest = True
+        work.at_rest, work.ended_id = True, seen.id
         changes.update(_outcome(seen))
     elif verdict.event in (Event.LOST, Event.CUT_OFF):
         work.journal.say(f"The job starts again from create: {verdict.note}")

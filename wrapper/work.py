@@ -96,6 +96,10 @@ class Work:
     """Whether the container does not run, as it should be: nothing to be read or told."""
     at_rest: bool = False
     """Whether it was seen at rest when it was looked at last."""
+    unstarted: bool = False
+    """Whether it was seen to be new, and nobody has asked for its start."""
+    ended_id: str = ""
+    """Which container was seen to have ended, once one was."""
 
     @property
     def record(self) -> Record:

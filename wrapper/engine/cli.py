@@ -124,11 +124,19 @@ class Engine:
         except ValueError:
             return None
 
-    def container(self, name: str) -> Asking[Container | Absent | Unknown]:
-        """What the engine shows of the container of exactly this name."""
+    def container(
+        self, name: str, expected: bool = True
+    ) -> Asking[Container | Absent | Unknown]:
+        """What the engine shows of the container of exactly this name.
+
+        Where it is not ``expected`` to be there the listing is asked first, which alone can prove
+        that: one question instead of two.
+        """
+        if not expected and isinstance((yield from self._lack_of_container(name)), Absent):
+            return Absent()
         reply = yield self._look("inspect", "--type", "container", _name(name))
         if not reply.ok:
-            return (yield from self._is_container_absent(name, reply))
+            return (yield from self._lack_of_container(name)) or Unknown(_complaint(reply))
         try:
             found = read_inspect(reply.out)
         except ValueError as error:
@@ -275,8 +283,8 @@ class Engine:
             self._buildx = reply.ok
         return self._buildx
 
-    def _is_container_absent(self, name: str, refusal: Reply) -> Asking[Absent | Unknown]:
-        """Whether there is no such container, once `inspect` has failed, for whatever reason.
+    def _lack_of_container(self, name: str) -> Asking[Absent | Unknown | None]:
+        """Whether there is no such container, by the listing; None where it is listed.
 
         A listing that went well and does not have it is proof. An exit status alone is none
         (`podman container exists` says 1, but so does a launcher that cannot find Podman).
@@ -292,7 +300,7 @@ class Engine:
             names = read_names(reply.out, self.kind)
         except ValueError as error:
             return Unknown(_nonsense(reply, error))
-        return Unknown(_complaint(refusal)) if name in names else Absent()
+        return None if name in names else Absent()
 
     def _is_image_absent(self, name: str, refusal: Reply) -> Asking[Absent | Unknown]:
         form = "{{json .}}" if self.kind is EngineKind.DOCKER else "json"

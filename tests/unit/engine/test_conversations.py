@@ -197,3 +197,20 @@ def test_the_resident_part_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("kind", "nothing"), [(DOCKER, b""), (PODMAN, b"[]\n")])
+def test_what_is_not_expected_takes_one_question(kind: EngineKind, nothing: bytes) -> None:
+    orders, learnt = converse(Engine(kind).container("boinc__a", False), Reply(0, nothing))
+    assert learnt == Absent()
+    assert [order.words[1] for order in orders] == ["ps"]
+
+
+def test_what_is_there_or_not_told_of_is_asked_for_by_its_name() -> None:
+    listed = Reply(0, b'{"Names":"boinc__a"}\n')
+    _, learnt = converse(Engine(DOCKER).container("boinc__a", False), listed, shown("/boinc__a"))
+    assert isinstance(learnt, Container)
+    late = Reply(None, trouble="no end after 30 s")
+    orders, learnt = converse(Engine(DOCKER).container("boinc__a", False), late, late, late)
+    assert learnt == Unknown("no end after 30 s")
+    assert [order.words[1] for order in orders] == ["ps", "inspect", "ps"]
