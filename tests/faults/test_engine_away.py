@@ -229,6 +229,8 @@ def test_a_command_that_hangs_is_ended_by_its_limit(own_lab: Lab, job: PlayedCli
     put_in_front(own_lab, job, f"if [ \"$1\" = inspect ] && [ -e {hangs} ]; then sleep 600; fi")
     job.environment["FAULT_LOOK_LIMIT"] = "2"
     running(job)
+    # the look after the start is over: the next one is for the end
+    job.wait_for("it is watched", lambda: any(told.number("wss") for told in job.statuses), 30)
     hangs.touch()
     stop(job)
     job.wait_for("words about it", lambda: "no end after 2 s" in job.stderr(), 30)
