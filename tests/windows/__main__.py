@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.lab.engines import Lab, Missing, close_labs, open_lab
@@ -34,6 +35,7 @@ def main() -> int:
     room, words = sys.argv[1], sys.argv[2:]
     distros = Path(tempfile.mkdtemp(prefix="dw-distros-"))
     try:
+        _write_distro(distros / "bare", {"PATH": "/bin"})
         for kind in EngineKind:
             _add_distro(distros, kind)
         environment = {**os.environ, "WSL_STANDIN_DISTROS": str(distros)}
@@ -58,9 +60,13 @@ def _add_distro(distros: Path, kind: EngineKind) -> None:
     (programs / "wslpath").chmod(0o755)
     variables = {name: value for name, value in lab.environment.items() if _of_a_distro(name)}
     variables["PATH"] += f":{programs}"
-    # This machine's own engines, of the other kind too, are none of the distro's.
+    _write_distro(distros / kind.value, variables)
+
+
+def _write_distro(path: Path, variables: Mapping[str, str]) -> None:
+    # This machine's own engines, and the lab's of the other kind, are none of the distro's.
     lines = [f"{name}={value}" for name, value in {**_NOWHERE, **variables}.items()]
-    (distros / kind.value).write_text("\n".join([*lines, ""]))
+    path.write_text("\n".join([*lines, ""]))
 
 
 def _of_a_distro(name: str) -> bool:

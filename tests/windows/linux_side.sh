@@ -3,18 +3,23 @@
 #
 # WSL_STANDIN_DISTROS is a directory (a Unix path). Each file in it is a distro by that name; it holds the distro's
 # environment, one NAME=VALUE a line, and nothing else of this machine's environment gets in.
-# A file named .off makes WSL itself refuse, with the words in it; one named .hang makes it never answer.
+# WSL_STANDIN_TROUBLE=hang makes it never answer, until its input ends; =off makes WSL itself refuse, as where it is not installed.
 set -u
 distros=${WSL_STANDIN_DISTROS:?}
 distro='' user=root list='' straight=''
 
-if [ -e "$distros/.hang" ]; then
-    exec sleep 600
-fi
-if [ -e "$distros/.off" ]; then
-    iconv -f UTF-8 -t UTF-16LE "$distros/.off"
-    exit 1
-fi
+# What wsl.exe itself says is UTF-16, with the line ends of Windows.
+say() {
+    printf '%s\r\n' "$@" | iconv -f UTF-8 -t UTF-16LE
+}
+
+case "${WSL_STANDIN_TROUBLE:-}" in
+    hang) exec cat >/dev/null ;;
+    off)
+        say "The Windows Subsystem for Linux is not installed. You can install by running 'wsl.exe --install'."
+        exit 1
+        ;;
+esac
 while [ $# -gt 0 ]; do
     case "$1" in
         -d | --distribution) distro=$2; shift 2 ;;
@@ -31,19 +36,17 @@ done
 
 names=$(cd "$distros" && printf '%s\n' *)
 if [ -n "$list" ]; then
-    {
-        printf '  %-24s%-16s%s\r\n' NAME STATE VERSION
-        mark='*'
-        for name in $names; do
-            printf '%s %-24s%-16s%s\r\n' "$mark" "$name" Running 2
-            mark=' '
-        done
-    } | iconv -f UTF-8 -t UTF-16LE
+    mark='*' lines=()
+    for name in $names; do
+        lines+=("$(printf '%s %-24s%-16s%s' "$mark" "$name" Running 2)")
+        mark=' '
+    done
+    say "$(printf '  %-24s%-16s%s' NAME STATE VERSION)" "${lines[@]}"
     exit 0
 fi
 distro=${distro:-$(head -n 1 <<<"$names")}
 if [ ! -f "$distros/$distro" ] || [ "$user" != root ]; then
-    printf 'There is no distribution with the supplied name.\r\n' | iconv -f UTF-8 -t UTF-16LE
+    say 'There is no distribution with the supplied name.' 'Error code: Wsl/Service/WSL_E_DISTRO_NOT_FOUND'
     exit 255
 fi
 

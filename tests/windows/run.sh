@@ -12,6 +12,14 @@ export WSL_STANDIN=$here/linux_side.sh
 # Wine's services keep the standard streams of the command that starts them, for as long as they live: so none of ours.
 wineserver -p >/dev/null 2>&1
 wine wineboot </dev/null >/dev/null 2>&1
-trap 'wineserver -k >/dev/null 2>&1 || true' EXIT
 # Windows Python cannot start with a file as a standard stream (WinError 6): a pipe it is.
-wine "$room/py/python.exe" "$@" </dev/null 2>&1 | cat
+status=0
+wine "$room/py/python.exe" "$@" </dev/null > >(exec cat) 2>&1 || status=$?
+reader=$!
+wineserver -k 2>/dev/null || true
+# A program of this machine that a test left behind would hold the pipe: it is not waited for for ever.
+for _ in {1..50}; do
+    kill -0 "$reader" 2>/dev/null || break
+    sleep 0.1
+done
+exit "$status"

@@ -175,6 +175,10 @@ def test_a_client_that_died_leaves_the_job_paused(play: Play) -> None:
     assert job.engine.status(job.container) == "paused"
 
 
-def test_a_distro_that_the_client_names_wrongly_is_found_by_asking_wsl(play: Play) -> None:
-    job = play(distros=[Distro("lost", 2)]).running()
+def test_a_distro_that_the_client_names_wrongly_is_found_by_asking_wsl(
+    play: Play, engine: DistroEngine
+) -> None:
+    other = Distro("docker" if engine.kind == "podman" else "podman", disallowed=True)
+    job = play(distros=[Distro("lost", 2), other]).running()
+    assert job.client.state()["engine"]["distro"] == engine.kind
     job.finish()

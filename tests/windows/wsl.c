@@ -14,6 +14,8 @@
  * stdin; and a shell that was killed (wsl --shutdown) ends this process with a failure.
  *
  * WSL_STANDIN names what to start, a Unix path; it gets our arguments as they are: linux_side.sh.
+ * WSL_STANDIN_LOG names a file that gets a line for each start: whether we have a console, and
+ * whether it has a window that a volunteer would see popping up.
  */
 #define _WIN32_WINNT 0x0A00
 #include <winsock2.h>
@@ -21,6 +23,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wchar.h>
 
 #define PIECE 65536
@@ -147,6 +150,23 @@ static DWORD WINAPI await_status(void *unused)
     return 0;
 }
 
+static void log_start(void)
+{
+    static wchar_t path[1024];
+    char line[64];
+    DWORD written;
+    HANDLE file;
+
+    if (!GetEnvironmentVariableW(L"WSL_STANDIN_LOG", path, 1024))
+        return;
+    file = CreateFileW(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                       OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+    snprintf(line, sizeof line, "console %s, window %s\n", GetConsoleCP() ? "yes" : "no",
+             GetConsoleWindow() ? "yes" : "no");
+    WriteFile(file, line, (DWORD)strlen(line), &written, NULL);
+    CloseHandle(file);
+}
+
 /* What follows the program's own name in a command line. */
 static const wchar_t *arguments_of(const wchar_t *line)
 {
@@ -184,6 +204,7 @@ int wmain(void)
     unsigned short port;
     HANDLE ends[2], outputs[2];
 
+    log_start();
     if (WSAStartup(MAKEWORD(2, 2), &unused))
         give_up("no sockets");
     reports = listener(&port);
