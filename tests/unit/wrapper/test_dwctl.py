@@ -32,7 +32,7 @@ def a_slot(folder: Path, record: Record = RUNNING) -> Path:
 
 def test_a_job_is_one_line_with_its_state_and_how_long_it_has_been_in_it() -> None:
     told = dwctl.line(Path("slots/3"), RUNNING, START + timedelta(minutes=150))
-    assert told == "slots/3: wu_0: running for 2 h, CPU 12.3 s, podman 4.3.1"
+    assert told == f"{Path('slots/3')}: wu_0: running for 2 h, CPU 12.3 s, podman 4.3.1"
 
 
 @pytest.mark.parametrize(("seconds", "words"), [
@@ -62,7 +62,7 @@ def test_all_slots_of_a_client_are_shown_in_the_order_of_their_numbers(
     (tmp_path / "slots" / "4").mkdir()
     assert dwctl.main([str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    slots = [Path(line.partition(":")[0]).name for line in lines]
+    slots = [Path(line.partition(": ")[0]).name for line in lines]
     assert slots == ["0", "9", "10"]
 
 
