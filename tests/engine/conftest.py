@@ -21,6 +21,12 @@ from wrapper.engine.hosts.wsl import WslHost
 T = TypeVar("T")
 Ask = Callable[[Asking[T]], T]
 IN_WSL = "-in-wsl"
+# What does not depend on the way to the engine, and takes long.
+ONLY_HERE = frozenset({
+    "test_processes_that_ended_still_count", "test_a_talkative_job_cannot_fill_the_disk",
+    "test_the_exit_code_is_the_jobs", "test_a_pull_that_fails_says_why",
+    "test_no_end_is_told_before_its_code_is_known", "test_memory_is_what_the_job_holds",
+})
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -28,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "engine_lab" in metafunc.fixturenames and "engine_lab" not in own:
         kinds = [kind.value for kind in EngineKind]
-        if "host" in metafunc.fixturenames:
+        if "host" in metafunc.fixturenames and metafunc.function.__name__ not in ONLY_HERE:
             kinds += [kind + IN_WSL for kind in kinds]
         metafunc.parametrize("engine_lab", kinds, indirect=True)
 

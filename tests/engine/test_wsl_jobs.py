@@ -328,7 +328,7 @@ def test_a_distro_that_is_shut_down_cuts_a_run_off_and_does_not_end_it(
         begun(client)
         client.wait_for("it is told of", lambda: client.statuses, 20)
         lab.shut_down()
-        windows.add_hanging(NAME)
+        windows.broken_distro(NAME, "The service is being stopped.\r\n")
         client.wait_for("that is noticed", lambda: "does not answer" in client.stderr(), 60)
         lab.start_again()
         assert lab.distro is not None
