@@ -101,7 +101,8 @@ def ended_writers(directory: Path, count: int) -> Iterator[None]:
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     file = StateFile(tmp_path)
-    for _ in ended_writers(tmp_path, 4 if sys.platform == "win32" else 20):  # Python starts slowly there
+    deaths = 4 if sys.platform == "win32" else 20  # a Python starts slowly there
+    for _ in ended_writers(tmp_path, deaths):
         content = file.load()
         assert content is not None
         assert read_record(content).state is State.RUNNING
