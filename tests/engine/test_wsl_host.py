@@ -491,6 +491,28 @@ def test_a_closed_host_leaves_no_process(make: Make) -> None:
     assert wait_for(lambda: not somebody_runs(nonce))
 
 
+@pytest.mark.parametrize("build", [False, True])
+def test_closing_a_host_ends_what_runs(make: Make, build: bool) -> None:
+    host = make()
+    running = host.start(sh("sleep 1004; :", build=build))
+    assert wait_for(lambda: somebody_runs("sleep 1004"))
+    host.close()
+    assert wait_for(lambda: not somebody_runs("sleep 1004"))
+    assert running.poll() is not None
+
+
+def test_a_build_that_nobody_follows_any_more_is_ended_all_the_same(host: WslHost) -> None:
+    running = host.start(sh("trap '' TERM; setsid sleep 1005; while :; do :; done", build=True))
+    assert wait_for(lambda: somebody_runs("sleep 1005"))
+    running.end()
+
+    def gone() -> bool:
+        host.run(Order(("true",)))  # the host goes on with what was left to it
+        return not somebody_runs("sleep 1005")
+
+    assert wait_for(gone)
+
+
 def test_no_process_is_started_for_a_reading(host: WslHost) -> None:
     def newest() -> int:
         # the last process number given out in the distro

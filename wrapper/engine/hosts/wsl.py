@@ -59,6 +59,7 @@ class WslHost:
         self._main: Shell | None = None
         self._looks: Shell | None = None
         self._closing: list[Shell] = []
+        self._commands: list[Command] = []
         self._overdue: Frame | None = None
         self._silent_since = 0.0
         self._guarding = ""
@@ -76,10 +77,12 @@ class WslHost:
         try:
             program = wsl_words.carried_out(order)
             shell = self._free_shell(order)
-            return Command(self, shell, order, shell.ask(program, order.head, order.tail))
+            command = Command(self, shell, order, shell.ask(program, order.head, order.tail))
         except (OSError, ValueError) as error:
             trouble = f"{shown(order)} could not be started: {error}"
             return NotStarted(Reply(None, trouble=trouble))
+        self._commands.append(command)
+        return command
 
     def run(self, order: Order) -> Reply:
         """Start an order and wait for its reply, at most a little longer than its limit."""
@@ -280,7 +283,10 @@ class WslHost:
     # The end
 
     def close(self) -> None:
-        """End the shells. A switch that is armed does its work then, and is not waited for long."""
+        """End what runs, and the shells. A switch that is armed does its work then, and is not
+        waited for long.
+        """
+        self._end_commands()
         for shell in (self._main, self._looks):
             self._put_away(shell)
         self._main = self._looks = None
@@ -299,7 +305,16 @@ class WslHost:
             shell.close()
             self._closing.append(shell)
 
+    def _end_commands(self) -> None:
+        for command in self._commands:
+            command.end(at_once=True)
+        give_up = time.monotonic() + _LAST_WAIT
+        while any(each.poll() is None for each in self._commands) and time.monotonic() < give_up:
+            select.select(self.handles(), (), (), 0.05)
+        self._commands.clear()
+
     def _reap(self) -> None:
+        self._commands = [each for each in self._commands if each.poll() is None]
         self._closing = [shell for shell in self._closing if not shell.gone()]
 
     def _wake(self) -> None:

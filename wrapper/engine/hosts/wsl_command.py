@@ -71,10 +71,10 @@ class Command:
             self.end()
         return None
 
-    def end(self) -> None:
+    def end(self, at_once: bool = False) -> None:
         if self._reply is not None or self._endings > 1:
             return
-        if self._order.build and not self._endings and self._shell.pid:
+        if self._order.build and not self._endings and self._shell.pid and not at_once:
             self._endings = 1
             self._end_by = time.monotonic() + _TIDY_UP
             with contextlib.suppress(Unreachable):
