@@ -120,7 +120,7 @@ def _remove_folder(path: str) -> None:
 
 def _dockerfile(slot: Path, name: str, roots: Collection[Path]) -> str:
     path = slot / name
-    real = _real(soft_link_target(path) or path, roots)
+    real = _real(soft_link_target(path, slot) or path, roots)
     if Path(name).is_absolute() or ".." in Path(name).parts or real is None:
         raise NoDockerfile(f"{name} leads out of the slot and of the project's directory")
     try:
@@ -179,7 +179,7 @@ class _Gathering:
 
     def _gather_one(self, source: Path, target: Path) -> None:
         mode = os.lstat(source).st_mode
-        link = soft_link_target(source)
+        link = soft_link_target(source, self.slot)
         if link is not None:
             self._gather_link(source, link, target)
         elif stat.S_ISDIR(mode):

@@ -17,7 +17,7 @@ import stat
 import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from wrapper.boinc.files import open_regular, read_regular, replace_file
@@ -31,7 +31,9 @@ _CHUNK = 1 << 20
 _OWN = ("docker_wrapper",)
 
 Pair = tuple[str, Path]
-"""A file's name in the slot, and the file in the project's directory that it stands for."""
+"""A file's name in the slot (with "/" where it is in a folder of it), and the file in the project's
+directory that it stands for.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,13 @@ def plan(slot: Path, project_dir: Path, own: Collection[str] = ("Dockerfile", "j
         links = _found(slot, project_dir, own)
         replace_file(slot / OUTPUTS_FILE, _note(links))
     for name, target in links.inputs:
-        _make_mountable(slot / name, target)
+        place = in_slot(slot, name)
+        if place is not None:
+            _make_mountable(place, target)
     for name, _ in links.outputs:
-        if soft_link_target(slot / name) is not None:
-            os.unlink(slot / name)
+        link = in_slot(slot, name)
+        if link is not None and soft_link_target(link) is not None:
+            os.unlink(link)
     return links
 
 
@@ -112,10 +117,31 @@ def _found(slot: Path, project_dir: Path, own: Collection[str]) -> Links:
 
 
 def _links(slot: Path, own: Collection[str]) -> Iterator[Pair]:
-    for name in sorted(os.listdir(slot)):
-        target = None if name in own or name.startswith(_OWN) else soft_link_target(slot / name)
+    for name in sorted(_names(slot)):
+        target = None if name in own else soft_link_target(slot / name, slot)
         if target is not None:
             yield name, target
+
+
+def _names(slot: Path) -> Iterator[str]:
+    """The files of the slot and of the folders in it, which a logical name may hold; not ours."""
+    for folder, folders, files in os.walk(slot):
+        at = Path(folder).relative_to(slot)
+        if folder == str(slot):
+            folders[:] = [name for name in folders if not name.startswith(_OWN)]
+            files = [name for name in files if not name.startswith(_OWN)]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        yield from ((at / name).as_posix() for name in (*files, *links))
+
+
+def in_slot(slot: Path, name: str) -> Path | None:
+    """A file of the slot by its name, whose folder is in the slot and really there; else None.
+
+    The job can have put a link to anywhere in the folder's place.
+    """
+    root, path = Path(os.path.realpath(slot)), slot / name
+    there = root.joinpath(*PurePosixPath(name).parts[:-1])
+    return path if Path(os.path.realpath(path.parent)) == there and there.is_dir() else None
 
 
 def _note(links: Links) -> bytes:
@@ -130,7 +156,8 @@ def _note(links: Links) -> bytes:
 def _pairs(note: dict[str, str], project_dir: Path) -> Iterator[Pair]:
     for name, target in note.items():
         real = inside(Path(target), project_dir)
-        if real is not None and name == os.path.basename(name) and name not in ("", ".", ".."):
+        parts = name.split("/")
+        if real is not None and not {"", ".", ".."}.intersection(parts):
             yield name, real
 
 
@@ -178,13 +205,15 @@ def deliver(slot: Path, outputs: Collection[Pair]) -> Delivered:
     """
     sorts: dict[str, list[str]] = {"moved": [], "missing": [], "refused": []}
     for name, target in outputs:
-        sort, words = _delivered(slot / name, target)
+        sort, words = _delivered(in_slot(slot, name), name, target)
         sorts[sort].append(words)
     return Delivered(**{sort: tuple(words) for sort, words in sorts.items()})
 
 
-def _delivered(source: Path, target: Path) -> tuple[str, str]:
-    name = source.name
+def _delivered(source: Path | None, name: str, target: Path) -> tuple[str, str]:
+    """``source`` is where it is, if the folder that its name tells is still there."""
+    if source is None:
+        return ("moved" if target.is_file() else "missing"), name
     try:
         mode = os.lstat(source).st_mode
     except FileNotFoundError:

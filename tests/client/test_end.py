@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.client.test_obeys import finished, running, status
 from tests.lab.client_home import can_become
 from tests.lab.engines import ENGINE_ROOM, Lab
 from tests.lab.played_client import PlayedClient
-from tests.lab.workunit import CHECKOUT, Output, Workunit, script_job
+from tests.lab.workunit import CHECKOUT, Input, Output, Workunit, script_job
 
 pytestmark = [*ENGINE_ROOM, pytest.mark.client]
 
@@ -152,6 +153,16 @@ def test_outputs_reach_the_project_by_either_kind_of_link(play: Play, symlinks: 
     client = succeeded(play(work, symlinks=symlinks))
     assert client.output("linked").read_text() == "linked\n"
     assert client.output("copied").read_text() == "copied\n"
+
+
+@one_engine
+@pytest.mark.parametrize("symlinks", [False, True])
+def test_linked_files_may_lie_in_folders_of_the_slot(play: Play, symlinks: bool) -> None:
+    work = script_job("folders", "cat /app/data/in >/app/results/out",
+                      outputs=(Output("results/out"),))
+    work = replace(work, inputs=(*work.inputs, Input("data/in", content=b"given\n")))
+    client = succeeded(play(work, symlinks=symlinks))
+    assert client.output("results/out").read_text() == "given\n"
 
 
 @one_engine

@@ -207,18 +207,20 @@ def write_sporadic(slot: Path, state: int) -> None:
     _write(slot / SPORADIC_FROM_CLIENT, [str(state)], durable=False)
 
 
-def soft_link_target(path: Path) -> Path | None:
+def soft_link_target(path: Path, slot: Path | None = None) -> Path | None:
     """What a file in the slot stands for; None where it is no link but the file itself.
 
     A link is a symbolic one, or a small text ``<soft_link>../../projects/P/F</soft_link>``; a
-    relative target is meant from the directory of the link. The lock file is none, and is not
-    looked into.
+    relative target is meant from ``slot``, also where the link lies in a folder below it (so the
+    client writes it). Without ``slot`` that is the directory of the link. The lock file is none,
+    and is not looked into.
     """
+    base = path.parent if slot is None else slot
     if path.name == LOCK_FILE:
         return None
     try:
         if path.is_symlink():
-            return path.parent / os.readlink(path)
+            return base / os.readlink(path)
     except OSError:
         return None
     text = _small(path, 4096)
@@ -226,13 +228,13 @@ def soft_link_target(path: Path) -> Path | None:
         return None
     target, end, _ = text.lstrip()[len(b"<soft_link>") :].partition(b"</soft_link>")
     name = os.fsdecode(unescaped(target))
-    return path.parent / name if end and name and "\0" not in name else None
+    return base / name if end and name and "\0" not in name else None
 
 
 def resolve(slot: Path, name: str) -> Path:
     """Where the file is that the job knows as ``name``; there need not be one."""
     path = slot / name
-    return soft_link_target(path) or path
+    return soft_link_target(path, slot) or path
 
 
 def one_line(message: str) -> str:

@@ -303,6 +303,13 @@ def test_a_symbolic_link_stands_for_the_file_it_names(tmp_path: Path) -> None:
     assert resolve(tmp_path / "slot", "in") == Path("/etc/f")
 
 
+def test_a_soft_link_in_a_folder_of_the_slot_leads_from_the_slot(tmp_path: Path) -> None:
+    slot = tmp_path / "slots" / "0"
+    (slot / "data").mkdir(parents=True)
+    (slot / "data" / "in").write_text("<soft_link>../../projects/P/input_17</soft_link>\n")
+    assert resolve(slot, "data/in") == slot / "../../projects/P/input_17"
+
+
 def test_a_copy_is_the_file_itself(tmp_path: Path) -> None:
     (tmp_path / "in").write_text("data")
     assert soft_link_target(tmp_path / "in") is None

@@ -190,6 +190,46 @@ def test_a_note_that_leads_elsewhere_delivers_nothing_there(client: Client, tmp_
     assert remembered(client.slot, client.project) == Links()
 
 
+def test_links_in_folders_of_the_slot_lead_from_the_slot_as_the_client_writes_them(
+    client: Client,
+) -> None:
+    (client.slot / "data" / "deep").mkdir(parents=True)
+    (client.slot / "docker_wrapper_context").mkdir()
+    link = client.soft("data/deep/in", "in_1")
+    client.soft("data/out", "result_1_0")
+    client.soft("docker_wrapper_context/no", "in_1")
+    target = client.file("in_1")
+    links = client.plan()
+    assert links.inputs == (("data/deep/in", target),)
+    assert links.outputs == (("data/out", client.project / "result_1_0"),)
+    assert link.exists()
+    assert not os.path.lexists(client.slot / "data" / "out")
+    assert remembered(client.slot, client.project) == links
+    (client.slot / "data" / "out").write_text("result")
+    assert deliver(client.slot, links.outputs) == Delivered(moved=("data/out",))
+    assert (client.project / "result_1_0").read_text() == "result"
+
+
+@needs_symlinks
+def test_a_folder_that_the_job_replaced_by_a_link_is_not_reached_through(
+    client: Client, tmp_path: Path
+) -> None:
+    (client.slot / "data").mkdir()
+    client.soft("data/in", "in_1")
+    client.soft("data/out", "result_1_0")
+    client.file("in_1")
+    links = client.plan()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "out").write_text("secret")
+    (client.slot / "data" / "in").unlink()
+    (client.slot / "data").rmdir()
+    (client.slot / "data").symlink_to(elsewhere)
+    assert client.plan() == links
+    assert deliver(client.slot, links.outputs) == Delivered(missing=("data/out",))
+    assert [path.name for path in elsewhere.iterdir()] == ["out"]
+
+
 def made(client: Client, name: str = "out", content: str = "result") -> tuple[str, Path]:
     (client.slot / name).write_text(content)
     return name, client.project / f"{name}_1"
