@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _locked(slot, journal, options, init)
 
 
-def _speak_utf8(stream: TextIO) -> None:
+def _speak_utf8(stream: TextIO | None) -> None:
     """The project's server reads UTF-8, whatever this volunteer's system would write."""
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -23,7 +23,10 @@ class Journal:
     ``verbose`` is 0 (what a person needs), 1 (each order to the engine) or 2 (everything).
     """
 
-    def __init__(self, stream: TextIO, secrets: Iterable[str] = (), verbose: int = 0) -> None:
+    def __init__(
+        self, stream: TextIO | None, secrets: Iterable[str] = (), verbose: int = 0
+    ) -> None:
+        # None is what Python has for a standard error that was closed before the start.
         self._stream = stream
         self._secrets: tuple[str, ...] = ()
         self.verbose = verbose
@@ -73,6 +76,8 @@ class Journal:
         return _printable(self.redacted(content.decode("utf-8", "replace")))
 
     def _write(self, text: str) -> None:
+        if self._stream is None:
+            return
         try:
             self._stream.write(text)
             self._stream.flush()

@@ -26,6 +26,13 @@ def test_a_line_has_date_time_and_name() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d docker_wrapper: hello\n", written("hello"))
 
 
+def test_without_a_standard_error_nothing_is_said_and_nothing_fails() -> None:
+    journal = Journal(None, verbose=2)
+    journal.say("hello")
+    journal.trace("hello")
+    journal.raw(b"hello")
+
+
 def test_the_time_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
     there = time.struct_time((2026, 3, 1, 15, 0, 0, 6, 60, 0))
     monkeypatch.setattr("time.localtime", lambda: there)
