@@ -39,7 +39,9 @@ def test_a_job_without_a_dockerfile_is_told_what_is_missing(play: Play, engine_l
     assert engine_lab.containers() == []
 
 
-def test_a_build_that_fails_shows_the_words_of_engine_and_step(play: Play) -> None:
+def test_a_build_that_fails_shows_the_words_of_engine_and_step_and_leaves_no_container(
+    play: Play, engine_lab: Lab
+) -> None:
     step = "echo no such LUCK | tr A-Z a-z; exit 7"  # what it prints, not what is run
     client = play(with_dockerfile(f'{FROM_BUSYBOX}RUN ["/bin/sh", "-c", "{step}"]\n'))
     said = refused(client, 90)
@@ -47,6 +49,7 @@ def test_a_build_that_fails_shows_the_words_of_engine_and_step(play: Play) -> No
     assert "no such luck" in said
     assert "7" in said.split("no such luck")[1]
     assert client.state()["outcome"] == "job_failed"
+    assert engine_lab.containers() == []
 
 
 @one_engine

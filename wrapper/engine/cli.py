@@ -167,11 +167,14 @@ class Engine:
         any time and begun again.
         """
         surroundings = dict(environment or {})
+        tidy: tuple[str, ...] = ()
         if self.kind is EngineKind.DOCKER and not (yield from self._has_buildx()):
             # Docker 23 and later refuse to build without buildx, unless told to use the builder
             # they come with.
             surroundings["DOCKER_BUILDKIT"] = "0"
-        words = ["build", "--tag", _name(tag), "--file", dockerfile]
+            # That builder leaves the container of a step that failed behind, unlike all others.
+            tidy = ("--force-rm",)
+        words = ["build", *tidy, "--tag", _name(tag), "--file", dockerfile]
         if self.kind is EngineKind.PODMAN:
             # In its own format Podman drops SHELL, HEALTHCHECK and ONBUILD, which the same
             # Dockerfile has with Docker.

@@ -86,6 +86,7 @@ def test_docker_without_buildx_uses_the_builder_it_comes_with() -> None:
     orders, _ = converse(engine.build("boinc__i", "D", "."), Reply(1), Reply(0))
     assert orders[0].words == ("docker", "buildx", "version")
     assert orders[1].environment == {"DOCKER_BUILDKIT": "0"}
+    assert "--force-rm" in orders[1].words
     assert orders[1].build
     again, _ = converse(engine.build("boinc__i", "D", "."), Reply(0))
     assert len(again) == 1
@@ -94,6 +95,7 @@ def test_docker_without_buildx_uses_the_builder_it_comes_with() -> None:
 def test_docker_with_buildx_is_left_alone() -> None:
     orders, _ = converse(Engine(DOCKER).build("boinc__i", "D", "."), Reply(0), Reply(0))
     assert "DOCKER_BUILDKIT" not in orders[1].environment
+    assert "--force-rm" not in orders[1].words
 
 
 def test_no_value_of_an_environment_is_among_the_words() -> None:
