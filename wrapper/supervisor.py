@@ -113,8 +113,12 @@ class Supervisor:
         return Turn(event, self._goodbye if self._work.leaving else "the client", changes)
 
     def _fire(self, turn: Turn) -> None:
-        before = self._work.machine.state
-        self._work.machine.fire(turn.event, turn.note, **turn.changes)
+        before, redacted = self._work.machine.state, self._work.journal.redacted
+        changes = dict(turn.changes)
+        if isinstance(changes.get("error"), str):
+            # an engine may repeat a proxy's password, and the state file is for everybody
+            changes["error"] = redacted(str(changes["error"]))
+        self._work.machine.fire(turn.event, redacted(turn.note), **changes)
         after = self._work.machine.state
         self._work.journal.detail(f"{before.value} -> {after.value}: {turn.note}")
         if turn.event is Event.FAILED:
@@ -244,7 +248,8 @@ class Supervisor:
             self._work.machine.note(temporary_exits=count + 1)
         except NotSaved as error:
             self._work.journal.detail(f"The state cannot be saved: {error}")
-        postpone(self._work.slot, self._work.journal, delay, leave.reason, self._hurried)
+        why = self._work.journal.redacted(leave.reason)
+        postpone(self._work.slot, self._work.journal, delay, why, self._hurried)
         return 0
 
     def _hurried(self) -> bool:

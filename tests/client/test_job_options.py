@@ -390,6 +390,22 @@ while [ ! -e stop ]; do sleep 0.1; done
 
 
 @one_engine
+def test_a_build_that_fails_shows_no_password_either(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = with_proxy(monkeypatch)
+    refusal = 'RUN ["/bin/sh", "-c", "echo by $http_proxy; exit 7"]'
+    client = play(job("exit 0", refusal), **fields)
+    assert client.start().wait_exit(60) == 1, client.story()
+    ending = client.finish()
+    assert ending is not None
+    for shown in (client.stderr(), json.dumps(client.state())):
+        assert "by http://me:***@proxy.invalid" in shown
+        assert "s3cr3t" not in shown
+    assert "s3cr3t" not in ending.message
+
+
+@one_engine
 def test_no_image_gets_the_authenticator(play: Play) -> None:
     script = f"cd /app; ls /all >all; grep -rl {AUTHENTICATOR[:-1]}[f] /all >leaked; exit 0"
     client = succeeded(play(job(script, "COPY . /all")))
