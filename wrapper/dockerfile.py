@@ -16,6 +16,8 @@ _ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"#\s*\w+\s*=")
 _HERE_DOCUMENT = re.compile(r"<<-?\s*([\"']?)([A-Za-z_]\w*)\1")
 _FLAG = re.compile(r"--[a-z]+(=\S*)?\s+")
+# A mount without a type is a bind.
+_BIND = re.compile(r"--mount=(?!\S*\btype=(?!bind\b))")
 _WILD = re.compile(r"[*?\[$\\]")
 
 
@@ -52,7 +54,7 @@ def copied_names(text: str) -> frozenset[str]:
     for verb, rest in instructions(text):
         if verb in ("COPY", "ADD"):
             names.update(_sources(rest))
-        elif verb == "RUN" and "type=bind" in rest:
+        elif verb == "RUN" and _BIND.search(rest):
             raise Uncertain("RUN with a bind")
         elif verb == "FROM" and "onbuild" in rest.lower():
             raise Uncertain("a base image that takes files by itself")

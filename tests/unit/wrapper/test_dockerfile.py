@@ -36,6 +36,7 @@ def test_base_images_are_those_from_outside(text: str, images: tuple[str, ...]) 
 
 @pytest.mark.parametrize(("text", "names"), [
     ("FROM a\nRUN make", set()),
+    ("RUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t make", set()),
     ("COPY main /bin/main", {"main"}),
     ("COPY ./main /data/set.bin dir/sub/ /x/", {"main", "data", "dir"}),
     ('COPY ["a file", "b", "/x/"]', {"a file", "b"}),
@@ -54,7 +55,10 @@ def test_copied_names_are_the_tops_of_the_sources(text: str, names: set[str]) ->
 
 @pytest.mark.parametrize("text", [
     "COPY . /app", "COPY ./ /app", "COPY / /app", "ADD *.txt /", "COPY $FILES /", "COPY a/${B} /",
-    "COPY ../x /", "RUN --mount=type=bind,target=/x make", "FROM python:3-onbuild", "COPY a? /",
+    "COPY ../x /", "RUN --mount=type=bind,target=/x make",
+    "RUN --mount=source=data,target=/x make",
+    "RUN --mount=type=cache,target=/c --mount=target=/x make",
+    "FROM python:3-onbuild", "COPY a? /",
     "COPY [no json /",
 ])
 def test_a_dockerfile_that_does_not_say_what_it_takes_is_uncertain(text: str) -> None:
