@@ -140,6 +140,8 @@ def in_slot(slot: Path, name: str) -> Path | None:
     The job can have put a link to anywhere in the folder's place.
     """
     root, path = Path(os.path.realpath(slot)), slot / name
+    if Path(name).is_absolute():
+        return None
     there = root.joinpath(*PurePosixPath(name).parts[:-1])
     return path if Path(os.path.realpath(path.parent)) == there and there.is_dir() else None
 
@@ -191,8 +193,12 @@ def guarded(slot: Path, names: Collection[str]) -> tuple[Pair, ...]:
     For what is read again after the job has begun and decides what happens on the host: job.toml,
     the Dockerfile, the note of outputs. What is replaced while the job runs cannot be guarded so.
     """
-    plain = (slot / name for name in (*names, OUTPUTS_FILE))
-    return tuple((path.name, path) for path in plain if path.is_file() and not path.is_symlink())
+    places = ((name, in_slot(slot, name)) for name in (*names, OUTPUTS_FILE))
+    return tuple(
+        (PurePosixPath(name).as_posix(), path)
+        for name, path in places
+        if path is not None and path.is_file() and not path.is_symlink()
+    )
 
 
 def deliver(slot: Path, outputs: Collection[Pair]) -> Delivered:

@@ -349,6 +349,14 @@ def test_a_symbolic_link_is_sealed_by_a_text_that_leads_to_the_same_place(client
     assert [name for name, _ in guarded(client.slot, ["job.toml"])] == ["job.toml"]
 
 
+def test_a_file_in_a_folder_is_guarded_where_it_is(client: Client, tmp_path: Path) -> None:
+    (client.slot / "conf").mkdir()
+    (client.slot / "conf" / "job.toml").write_text("verbose = 1\n")
+    (tmp_path / "job.toml").write_text("verbose = 1\n")
+    found = guarded(client.slot, ["./conf/job.toml", str(tmp_path / "job.toml"), "../../job.toml"])
+    assert found == (("conf/job.toml", client.slot / "conf" / "job.toml"),)
+
+
 def test_a_folder_is_not_inside_itself(tmp_path: Path) -> None:
     assert inside(tmp_path, tmp_path) is None
     assert inside(tmp_path / "a" / "..", tmp_path) is None
