@@ -88,6 +88,17 @@ def graphics_ports(work: Work) -> tuple[int, int] | None:
     return guest, port
 
 
+def port_is_taken(port: int) -> bool:
+    """Whether somebody listens on this TCP port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on just now."""
     with socket.socket() as probe:

@@ -15,6 +15,7 @@ from wrapper.engine.hosts.base import Reply
 from wrapper.engine.usage import usage_by_stats
 from wrapper.imaging import failed
 from wrapper.looking import Patience, heard_of_restart, look, wait_for_engine, words_of
+from wrapper.ordering import port_is_taken
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _LOOK_AGAIN = 300.0
@@ -33,6 +34,9 @@ _GUARD_WAITS = 350
 """Tenths of a second that an earlier wrapper's switch may still take."""
 _REFUSALS = 8
 """How often in a row a start, a pause or an unpause may be refused before it is an answer."""
+
+_PORTS = 3
+"""How many ports for its graphics a job may find taken."""
 
 
 class Following:
@@ -146,6 +150,8 @@ def _answered(
     follow.refusals += 1
     verb = act.value if act else "act"
     work.journal.detail(f"{work.driver.kind.title} refused to {verb}.\n{reply.words}")
+    if act is Act.START and (yield from _port_given_up(work, reply)):
+        return None
     if follow.refusals < _REFUSALS:
         yield Pause(0.2 * follow.refusals)
         return None
@@ -153,6 +159,25 @@ def _answered(
         return failed("The container could not be started.", reply.words)
     said = " ".join(reply.words.split())[:300]
     return Leave(f"{work.driver.kind.title} would not {verb} the container. It said: {said}")
+
+
+def _port_given_up(work: Work, reply: Reply) -> Talk[bool]:
+    """Whether the container was removed, to be made anew with another port.
+
+    Its port was free when it was created. Only for a start that was refused for certain, and a
+    container that has never run: one that was started after all has taken the port itself.
+    """
+    port = work.record.graphics_port
+    refused = reply.status is not None and reply.status > 0
+    if not port or not refused or work.ports_given_up >= _PORTS or not port_is_taken(port):
+        return False
+    seen, _ = yield from look(work)
+    if seen.shown is not Shown.CREATED or seen.started_at is not None:
+        return False
+    work.ports_given_up += 1
+    work.journal.say(f"Port {port} of 127.0.0.1 is taken by now.\n{reply.words}")
+    removed = yield from work.driver.remove(seen.id)
+    return removed.ok
 
 
 def _watch(

@@ -88,6 +88,8 @@ class Work:
     switch: Switch | None = None
     """The dead man's switch, armed as long as the container may run."""
     wants_network: bool = False
+    ports_given_up: int = 0
+    """How often the port for web graphics was taken when the container was to be started."""
     engine_silent: bool = False
     """Whether the engine gave no answer when it was asked last."""
     wish: Wish = Wish.RUN

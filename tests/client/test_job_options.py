@@ -283,6 +283,24 @@ def test_graphics_and_mapped_ports_are_reached_at_this_computer_only(
     finished(client)
 
 
+def test_a_port_that_was_taken_before_the_start_is_given_up_for_another(play: Play) -> None:
+    client = play(script_job("late", SERVE, job_toml="web_graphics_guest_port = 8080\n"))
+    client.start()
+    port = client.wait_for("a port", lambda: client.state().get("graphics_port"), 30)
+    client.suspend()
+    client.wait_for("the suspension was read", lambda: not client.unread(), 10)
+    client.quit()
+    assert client.wait_exit(30) == 0
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        running(client)
+        assert client.state()["graphics_port"] != port
+        assert fetched(client, graphics_url(client)) == "the graphics\n"
+        finished(client)
+
+
 # -- sporadic --------------------------------------------------------------------------------------
 
 
