@@ -78,14 +78,14 @@ def create_words(spec: ContainerSpec, kind: EngineKind) -> tuple[str, ...]:
     """Everything after ``create``.
 
     No ``--workdir``: the image says where its command starts, ``workdir`` only where the slot is.
-    The project's words (``create_args``) come last before the image, and so have the last say.
+    The project's words (``create_args``) come last but for the labels, by which we know our own
+    container, and so have the last say.
 
     Raises:
         BadPath: a path holds a line break or a NUL.
     """
     return (
         "--name", spec.name,
-        *_labels(spec),
         # A daemon that is stopped must not make a job look as if it had finished by itself: with
         # SIGTERM, a job may exit 0; killed it shows 137, which is known for what it is.
         "--stop-signal", "KILL",
@@ -96,6 +96,7 @@ def create_words(spec: ContainerSpec, kind: EngineKind) -> tuple[str, ...]:
         *(word for name in create_environment(spec) for word in ("--env", name)),
         *spec.gpu,
         *spec.create_args,
+        *_labels(spec),
         spec.image,
     )
 

@@ -61,6 +61,12 @@ def test_labels_are_given_as_they_are() -> None:
     assert values(words, "--label") == ["boinc.docker_wrapper=r 0=,x"]
 
 
+def test_the_label_that_says_whose_container_it_is_is_no_matter_of_the_projects() -> None:
+    given = ("--label", "boinc.docker_wrapper=mine")
+    spec = replace(SPEC, labels={"boinc.docker_wrapper": "r_0"}, create_args=given)
+    assert values(create_words(spec, DOCKER), "--label")[-1] == "boinc.docker_wrapper=r_0"
+
+
 @pytest.mark.parametrize(("ncpus", "host", "expected"), [
     (0.0, 8, []), (-1.0, 8, []), (1.0, 8, ["1"]), (0.5, None, ["0.5"]), (16.0, 8, ["8"]),
     (1e-9, 8, ["0.01"]), (2.999, 8, ["3"]), (100.0, 128, ["100"]), (3.25, 2, ["2"]),
