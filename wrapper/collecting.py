@@ -44,10 +44,10 @@ def collecting(work: Work) -> Step:
 def _collect(work: Work) -> Talk[Leave | None]:
     """All that must be safe before anything is removed, the finish file last."""
     if work.engine is not None:
-        leave = yield from _stopped(work)
-        if leave is not None:
-            return leave
-        yield from _tell_log(work)
+        shown = yield from _stopped(work)
+        if isinstance(shown, Leave):
+            return shown
+        yield from _tell_log(work, shown in (Shown.EXITED, Shown.CREATED))
         yield from give_back(work)
         open_folders(work.slot)
     _deliver(work)
@@ -55,17 +55,18 @@ def _collect(work: Work) -> Talk[Leave | None]:
     return None
 
 
-def _stopped(work: Work) -> Talk[Leave | None]:
-    """The container runs no more; it may be gone. What was seen to have ended does not run again.
+def _stopped(work: Work) -> Talk[Leave | Shown]:
+    """The container runs no more; it may be gone. What there is of it. What was seen to have ended
+    does not run again.
     """
     if work.ended_id:
-        return None
+        return Shown.EXITED
     patience, stops = Patience(), 0
     while True:
         seen, answer = yield from look(work)
         if seen.shown in (Shown.EXITED, Shown.ABSENT, Shown.CREATED, Shown.FOREIGN):
             work.stop_watching()
-            return None
+            return seen.shown
         if seen.shown is Shown.UNKNOWN:
             leave = yield from wait_for_engine(work, patience, words_of(answer))
             if leave is not None or work.leaving:
@@ -82,8 +83,8 @@ def _stopped(work: Work) -> Talk[Leave | None]:
         yield Pause(0.1 * stops, work.watch)
 
 
-def _tell_log(work: Work) -> Talk[None]:
-    """The job's log into our standard error, bounded, once."""
+def _tell_log(work: Work, stands: bool) -> Talk[None]:
+    """The job's log into our standard error, bounded, once. ``stands``: there is a container."""
     if work.record.logged or work.record.container is None:
         return
     reply, out = yield from _read_log(work)
@@ -94,6 +95,11 @@ def _tell_log(work: Work) -> Talk[None]:
         work.journal.raw(out, "stdout of the job")
         if reply.err.strip():
             work.journal.raw(reply.err, "stderr of the job")
+    elif stands:
+        # a log driver of the project's, or a damaged log: what could be read of it is shown
+        work.journal.say(f"The job's log could not be read.\n{reply.words}")
+        if out.strip():
+            work.journal.raw(out, "what could be read of the job's stdout")
     work.machine.note(logged=True)
 
 

@@ -301,6 +301,13 @@ def test_a_port_that_was_taken_before_the_start_is_given_up_for_another(play: Pl
         finished(client)
 
 
+@pytest.mark.parametrize("engine_lab", ["podman"], indirect=True)
+def test_a_log_that_cannot_be_read_is_told(play: Play) -> None:
+    client = play(script_job("silent", "exit 5", job_toml='create_args = "--log-driver none"\n'))
+    assert client.start().wait_exit(60) == 5, client.story()
+    assert "The job's log could not be read." in client.stderr()
+
+
 # -- sporadic --------------------------------------------------------------------------------------
 
 
