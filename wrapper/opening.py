@@ -33,6 +33,9 @@ from wrapper.places import first_host, recorded_host
 from wrapper.proxies import proxy_environment, proxy_secrets
 from wrapper.work import Work
 
+_FIXED = ("project_dir", "boinc_dir", "wu_name", "result_name", "client_pid")
+"""Fields of init_data.xml that are taken once, at the start."""
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -174,15 +177,20 @@ def _set_aside(slot: Slot, file: StateFile, fresh: Record, why: str) -> Record:
 
 
 def reread(work: Work) -> None:
-    """Take what changed in init_data.xml while the job goes on; a bad file changes nothing."""
+    """Take what changed in init_data.xml while the job goes on; a bad file changes nothing.
+
+    Whose job it is and where its files lie cannot change: the job can write the file as well, and
+    must not have another folder of this computer mounted.
+    """
     try:
         init = read_init_data(work.slot / INIT_DATA_FILE)
     except BadInitData as bad:
         work.journal.detail(f"Asked to read init_data.xml again: {bad}")
         return
-    if init is not None:
+    if init is not None and work.init is not None:
         work.journal.hide((init.authenticator, *proxy_secrets(init.proxy)))
-        work.init, work.proxies = init, proxy_environment(init.proxy)
+        fixed = {name: getattr(work.init, name) for name in _FIXED}
+        work.init, work.proxies = replace(init, **fixed), proxy_environment(init.proxy)
 
 
 def _now() -> datetime:
