@@ -109,6 +109,13 @@ def test_standard_input_is_empty(host: LocalHost) -> None:
     assert host.run(Order(("cat",))).ok
 
 
+@pytest.mark.parametrize("given", [{}, {"PATH": "/bin"}])
+def test_an_engine_finds_what_lies_in_the_folders_for_root(given: dict[str, str]) -> None:
+    reply = LocalHost(given).run(Order(("/bin/sh", "-c", 'printf "$PATH"')))
+    assert "/usr/sbin" in reply.out.decode().split(":")
+    assert "/bin" in reply.out.decode().split(":")
+
+
 def test_an_order_adds_to_the_environment() -> None:
     host = LocalHost({"PATH": os.environ["PATH"], "A": "host", "B": "host"})
     order = Order(("/bin/sh", "-c", 'printf "$A $B $HOME"'), environment={"B": "order"})

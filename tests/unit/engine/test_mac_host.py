@@ -38,7 +38,8 @@ def test_programs_are_found_where_installers_put_them() -> None:
     host = MacHost({"PATH": "/usr/bin:/bin"})
     said = host.run(Order(("/usr/bin/env",))).out.decode().splitlines()
     path = next(line for line in said if line.startswith("PATH="))
-    assert path == "PATH=/usr/bin:/bin:/opt/podman/bin:/opt/homebrew/bin:/usr/local/bin"
+    places = "PATH=/usr/bin:/bin:/opt/podman/bin:/opt/homebrew/bin:/usr/local/bin"
+    assert path == f"{places}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def test_nothing_of_the_machine_is_looked_for_here() -> None:

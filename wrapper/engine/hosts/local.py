@@ -31,6 +31,7 @@ _CHANGES_RESULTS = frozenset({
     "LANGUAGE", "LANG", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
     "BUILDKIT_PROGRESS", "DOCKER_CONTENT_TRUST", "DOCKER_DEFAULT_PLATFORM",
 })
+_FOR_ROOT = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _CHUNK = 65536
 # What one poll reads at most, so that a command that never stops talking does not hold the loop.
 # More than a pipe can hold, so that after a command's end one poll gets all that it wrote itself.
@@ -56,6 +57,9 @@ class LocalHost:
             if key not in _CHANGES_RESULTS and not key.startswith("LC_")
         }
         self._environment["LC_ALL"] = "C"
+        # Podman's network looks for iptables on it, and a client's PATH may lack these folders.
+        path = self._environment.get("PATH") or os.defpath
+        self._environment["PATH"] = os.pathsep.join((path, *_FOR_ROOT))
         self._running: set[_Child] = set()
 
     def start(self, order: Order) -> Running:
