@@ -116,6 +116,27 @@ def test_an_engine_finds_what_lies_in_the_folders_for_root(given: dict[str, str]
     assert "/bin" in reply.out.decode().split(":")
 
 
+@pytest.mark.parametrize("kind", ["directory", "link", "fifo"])
+def test_a_guard_is_armed_whatever_a_job_put_in_its_lock_files_place(
+    host: LocalHost, tmp_path: Path, kind: str
+) -> None:
+    lock, mark = tmp_path / "docker_wrapper_guard.lock", tmp_path / "mark"
+    if kind == "directory":
+        (lock / "full").mkdir(parents=True)
+    elif kind == "link":
+        lock.symlink_to(tmp_path / "elsewhere")
+    elif sys.platform != "win32":
+        os.mkfifo(lock)
+    switch = host.guard(Order(("touch", str(mark))), tmp_path)
+    switch.disarm()
+    deadline = time.monotonic() + 10
+    while not host.guard_is_over(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert host.guard_is_over(tmp_path)
+    assert not mark.exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_an_order_adds_to_the_environment() -> None:
     host = LocalHost({"PATH": os.environ["PATH"], "A": "host", "B": "host"})
     order = Order(("/bin/sh", "-c", 'printf "$A $B $HOME"'), environment={"B": "order"})

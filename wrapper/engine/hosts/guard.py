@@ -43,7 +43,7 @@ class Guard:
         Raises:
             OSError: no shell could be started, or the slot cannot be written.
         """
-        lock = _out_of_the_way(os.open(slot / LOCK_FILE, _LOCK_FLAGS, 0o644))
+        lock = _out_of_the_way(_lock_file(slot / LOCK_FILE))
         reader, self._writer = os.pipe()
         try:
             _lock(lock)
@@ -74,6 +74,17 @@ class Guard:
             os.write(self._writer, b"disarm\n")
         os.close(self._writer)
         self._writer = -1
+
+
+def _lock_file(path: Path) -> int:
+    """The lock file, opened. A job that puts something else in its place does not get rid of us."""
+    try:
+        return os.open(path, _LOCK_FLAGS, 0o644)
+    except OSError:
+        if not path.is_symlink() and not path.is_dir():
+            raise
+        os.rename(path, path.with_name(f"{path.name}.was_in_the_way.{os.urandom(4).hex()}"))
+        return os.open(path, _LOCK_FLAGS, 0o644)
 
 
 def is_over(slot: Path) -> bool:
