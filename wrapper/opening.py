@@ -143,6 +143,9 @@ def _recorded(slot: Slot, file: StateFile, fresh: Record) -> Record:
         return _set_aside(slot, file, fresh, record)
     if record.job != fresh.job:
         return _set_aside(slot, file, fresh, f"it is of another job, {record.job.result}")
+    if slot.init is None and record.state is State.DONE:
+        slot.journal.say("The job was done here before; without a client it is run once more.")
+        return fresh
     return record
 
 
