@@ -15,7 +15,7 @@ from pathlib import Path
 from states.reconcile import Shown
 from states.table import Event, Outcome
 from wrapper.boinc.slot import ExitStatus, write_finish
-from wrapper.engine.answers import Absent, Image
+from wrapper.engine.answers import Absent, Image, Unknown
 from wrapper.engine.hosts.base import Reply, Unreachable
 from wrapper.hosting import deliver, remembered
 from wrapper.imaging import clear_build
@@ -252,7 +252,16 @@ def _image_gone(work: Work) -> Talk[None]:
             return
         if isinstance(image, Image):
             reply = yield from work.driver.remove_image(work.image_name)
-            if reply.ok:
+            if reply.ok or (yield from _used_by_others(work, image.id)):
                 return
         yield Pause(0.25 * (attempt + 1))
     work.journal.say(f"The image {work.image_name} could not be removed.")
+
+
+def _used_by_others(work: Work, identity: str) -> Talk[bool]:
+    """Whether another result of this workunit runs here; the last of them removes the image."""
+    users = yield from work.driver.image_users(identity)
+    if isinstance(users, Unknown) or not users - {work.container_name}:
+        return False
+    work.journal.detail(f"The image {work.image_name} stays for {', '.join(sorted(users))}")
+    return True

@@ -185,6 +185,23 @@ def test_a_link_in_an_outputs_place_gives_nothing_of_this_computer_away(
     assert "out is not a plain file" in client.stderr()
 
 
+def test_an_image_that_another_result_uses_is_left_to_it_at_once(
+    play: Play, engine_lab: Lab, tmp_path: Path
+) -> None:
+    still = "cd /app; echo start >>starts; touch count; until [ -e stop ]; do sleep 0.1; done"
+    work = script_job("twice", still)
+    first = running(play(work))
+    with PlayedClient(tmp_path / "second", work, engine_lab.environment,
+                      result_name="twice_1") as second:
+        running(second)
+        finished(first)
+        assert "could not be removed" not in first.stderr()
+        image = first.state()["image"]["name"]
+        assert engine_lab.cli("image", "inspect", image, check=False).returncode == 0
+        finished(second)
+        assert engine_lab.cli("image", "inspect", image, check=False).returncode != 0
+
+
 # -- an ordinary user ------------------------------------------------------------------------------
 
 LEAVES = """

@@ -236,6 +236,20 @@ class Engine:
         """
         return (yield self._change("rmi", _name(name), limit=REMOVE_LIMIT))
 
+    def image_users(self, identity: str) -> Asking[frozenset[str] | Unknown]:
+        """The names of all containers, running or not, that are made of an image; by its whole id,
+        since Podman finds nothing by a name without its registry.
+        """
+        form = "{{json .}}" if self.kind is EngineKind.DOCKER else "json"
+        used = f"ancestor={_name(identity)}"
+        reply = yield self._look("ps", "--all", "--no-trunc", "--filter", used, "--format", form)
+        if not reply.ok:
+            return Unknown(_complaint(reply))
+        try:
+            return read_names(reply.out, self.kind)
+        except ValueError as error:
+            return Unknown(_nonsense(reply, error))
+
     def logs(self, name: str, head: int = 8192, tail: int = 24576) -> Asking[Reply]:
         """What the job wrote: its standard output in the reply's ``out``, its standard error in
         ``err``.
