@@ -21,6 +21,9 @@ from tests.lab.engines import ENGINE_ROOM, Lab
 from tests.lab.played_client import PlayedClient
 from tests.lab.workunit import CHECKOUT, Input, Output, Workunit, script_job
 
+if sys.platform == "win32":
+    pytest.skip("engines live in a distro there", allow_module_level=True)
+
 pytestmark = [*ENGINE_ROOM, pytest.mark.client]
 
 one_engine = pytest.mark.parametrize("engine_lab", ["docker"], indirect=True)

@@ -28,6 +28,9 @@ from tests.faults.jobs import (
 from tests.lab.engines import ENGINE_ROOM, DockerLab, Lab
 from tests.lab.played_client import PlayedClient
 
+if sys.platform == "win32":
+    pytest.skip("engines live in a distro there", allow_module_level=True)
+
 pytestmark = [*ENGINE_ROOM, pytest.mark.timeout(300)]
 
 both = pytest.mark.parametrize("own_lab", ["docker", "podman"], indirect=True)
