@@ -111,7 +111,8 @@ def create_environment(spec: ContainerSpec) -> dict[str, str]:
     Raises:
         TooLong: ``ARGS`` does not fit.
     """
-    args, listed = " ".join(spec.words), json.dumps(spec.words, ensure_ascii=False)
+    args = " ".join(spec.words)
+    listed = json.dumps(spec.words, ensure_ascii=False, separators=(",", ":"))
     size = _bytes(args)
     if size > MOST_ARGUMENT_BYTES:
         raise TooLong(f"the job's {len(spec.words)} arguments take {size:,} bytes in ARGS; "

@@ -146,7 +146,7 @@ def check(values: dict[str, Any], name: str) -> JobConfig:
 
 def _parsed(content: bytes, name: str) -> dict[str, Any]:
     try:
-        return tomli.loads(content.decode("utf-8").replace("\r\n", "\n"))
+        return tomli.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadJobConfig(f"{name}: not UTF-8 text (line {line}, byte {error.start})") from None
