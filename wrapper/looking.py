@@ -91,7 +91,7 @@ def heard_of_restart(work: Work, seen: Sighting) -> Talk[None]:
     if seen.exit_code not in KILLED or ended is None or known:
         return
     started = yield from work.driver.started()
-    if started is not None and started > ended:
+    if isinstance(started, Unknown) or (started is not None and started > ended):
         work.machine.note(engine_away=True)
 
 

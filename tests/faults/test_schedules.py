@@ -16,7 +16,7 @@ from states.reconcile import Ending, Shown, Sighting
 from states.record import Record
 from tests.faults.model import Move, Wrong
 from tests.faults.schedules import live
-from wrapper import collecting, looking
+from wrapper import collecting, creating, looking
 from wrapper.engine.answers import Unknown
 from wrapper.work import Leave, Talk, Work
 
@@ -71,6 +71,8 @@ def forget_what_was_cut_off(patch: pytest.MonkeyPatch) -> None:
         return replace(following(*given, **named), cut_off_id=None)
 
     patch.setattr(machine, "following", forgetting)
+    # With an engine that does not tell when it was started, as Podman does not.
+    patch.setattr(creating, "heard_of_restart", lambda *_given: iter(()))
 
 
 def cut_off_is_finished(patch: pytest.MonkeyPatch) -> None:

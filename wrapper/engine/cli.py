@@ -64,6 +64,9 @@ _CHOWN_ALONE = (
     "--env", "LD_PRELOAD=", "--env", "LD_LIBRARY_PATH=", "--log-driver", "none",
 )
 
+# How often a question is asked that an engine refuses although it answers others.
+_TRIES = 2
+
 # What is kept of a build's or a pull's output, in bytes.
 _LONG_HEAD = 8192
 _LONG_TAIL = 24576
@@ -109,20 +112,24 @@ class Engine:
         except ValueError as error:
             return Checkup(False, words=_nonsense(reply, error))
 
-    def started(self) -> Asking[datetime | None]:
-        """When the engine's daemon was started last; None where there is no daemon, or nobody can
-        say.
+    def started(self) -> Asking[datetime | Unknown | None]:
+        """When the engine's daemon was started last; None where it has none, or does not tell.
 
         Docker makes its default network anew at each start (moby, `initBridgeDriver`), unless
         containers have lived on meanwhile (live-restore), which then were not stopped.
         """
         if self.kind is EngineKind.PODMAN:
             return None
-        reply = yield self._look("network", "inspect", "bridge")
-        try:
-            return read_created(reply.out) if reply.ok else None
-        except ValueError:
-            return None
+        for _ in range(_TRIES):
+            reply = yield self._look("network", "inspect", "bridge")
+            if reply.ok:
+                try:
+                    return read_created(reply.out)
+                except ValueError as error:
+                    return Unknown(_nonsense(reply, error))
+            if not (yield from self.check()).answers:
+                return Unknown(_complaint(reply))
+        return None
 
     def container(
         self, name: str, expected: bool = True
