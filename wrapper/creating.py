@@ -22,6 +22,8 @@ from wrapper.running import turn_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _TRIES = 3
+_ROUNDS = 20
+"""How often a container is created at most, though each time it is not there when looked for."""
 
 
 def creating(work: Work) -> Step:
@@ -44,9 +46,11 @@ def creating(work: Work) -> Step:
                 return leave
         else:
             refused += 1
-            last = yield from _create(work, refused)
+            last = yield from _create(work, patience, refused)
             if last is not None:
                 return last
+            if refused > _ROUNDS:
+                return Leave(f"{work.driver.kind.title} makes a container that is not there then.")
 
 
 def _remove_old(
@@ -54,12 +58,13 @@ def _remove_old(
 ) -> Talk[Leave | None]:
     work.journal.say(f"Removing the container of an earlier run: {note}")
     reply = yield from work.driver.remove(identity)
-    if reply.ok:
+    if reply.ok and not patience.waited:
+        yield Pause(patience.next() or 0.0)  # gone by the next look, as a rule
         return None
     return (yield from wait_for_engine(work, patience, " ".join(reply.words.split())[:300]))
 
 
-def _create(work: Work, attempt: int) -> Talk[Turn | Leave | None]:
+def _create(work: Work, patience: Patience, attempt: int) -> Talk[Turn | Leave | None]:
     """Create it; None when that went well, or is worth another look and another attempt."""
     checkup = yield from checked(work)
     try:
@@ -81,7 +86,9 @@ def _create(work: Work, attempt: int) -> Talk[Turn | Leave | None]:
     image = yield from work.driver.image(work.image_name)
     if isinstance(image, Absent):
         return Turn(Event.IMAGE_LOST, "the image is gone", {"image": None})
-    if isinstance(image, Unknown) or attempt < _TRIES:
+    if isinstance(image, Unknown):
+        return (yield from wait_for_engine(work, patience, " ".join(image.words.split())[:300]))
+    if attempt < _TRIES:
         work.journal.detail(f"The container could not be created yet.\n{reply.words}")
         return None
     return failed("The container could not be created.", reply.words)
