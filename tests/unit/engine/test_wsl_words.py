@@ -120,6 +120,9 @@ def test_the_end_of_a_shell_loses_what_was_to_come() -> None:
     stream.lose()
     assert first.out.kept == b"half an answer"
     assert (first.lost, second.lost, first.status) == (True, True, "")
+    stream.feed(b"what another process of the shell still says")
+    stream.end()
+    assert first.out.kept == b"half an answer"
 
 
 def test_what_windows_says_can_be_read() -> None:

@@ -110,6 +110,7 @@ class Stream:
     def lose(self) -> None:
         """The shell has ended: what was to come is lost."""
         self.end()
+        self._inside = False
         while self._awaited:
             self._awaited.popleft().lose()
 
