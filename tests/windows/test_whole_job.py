@@ -87,7 +87,11 @@ class Job:
         assert self.engine.status(container) == "gone"
 
 
-@pytest.fixture(params=["podman", "docker"])
+# One job at a time in a distro: all jobs here have the same name.
+@pytest.fixture(params=[
+    pytest.param(kind, marks=pytest.mark.xdist_group(f"distro {kind}"))
+    for kind in ("podman", "docker")
+])
 def engine(request: pytest.FixtureRequest) -> Iterator[DistroEngine]:
     if not (DISTROS / request.param).exists():
         pytest.skip(f"no distro with {request.param} here")
