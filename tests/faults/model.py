@@ -97,6 +97,7 @@ class World:
         self.finish: int | None = None
         self.client = PlayedSession()
         self.story: list[str] = []
+        self.delays: list[float] = []
         self._moves = deque(schedule)
         self._gap = self._moves[0][0] if self._moves else 0
         self._points = 0

@@ -16,7 +16,17 @@ from states.machine import JobMachine
 from states.reconcile import Boot
 from states.record import Container, Image, Job, Record, new_record
 from states.table import FOLLOWING, State
-from tests.faults.model import BASE, CODE, Killed, ModelHost, Schedule, World, Wrong, moment
+from tests.faults.model import (
+    BASE,
+    CODE,
+    Killed,
+    ModelHost,
+    Move,
+    Schedule,
+    World,
+    Wrong,
+    moment,
+)
 from wrapper import collecting, ordering, postponing, running, supervisor
 from wrapper.accounting import Accounts
 from wrapper.discovering import rebuilt_engine
@@ -49,6 +59,7 @@ def in_world(world: World) -> Iterator[None]:
 
     def later(_slot: Path, delay: float, _why: str) -> None:
         world.point("a temporary exit")
+        world.delays.append(delay)
         world.clock += delay
 
     changes: list[tuple[dict[str, object], str, object]] = [
@@ -92,6 +103,16 @@ def opened(world: World, kept: list[Record], slot: Path) -> Work:
     if machine.state is not State.DISCOVER_DISTRO:
         work.engine = rebuilt_engine(work)
     return work
+
+
+def delays_of_silence(slot: Path, lives: int) -> list[float]:
+    """The delays, in s, that are asked for while an engine never answers."""
+    world = World([(0, Move.LONG_SILENT)] * (lives * 100))
+    kept: list[Record] = []
+    with in_world(world):
+        for _ in range(lives):
+            _lived(world, kept, slot)
+    return world.delays
 
 
 def live(schedule: Schedule, slot: Path) -> World:

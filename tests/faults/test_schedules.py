@@ -15,7 +15,7 @@ from states import machine, reconcile
 from states.reconcile import Ending, Shown, Sighting
 from states.record import Record
 from tests.faults.model import Move, Wrong
-from tests.faults.schedules import live
+from tests.faults.schedules import delays_of_silence, live
 from wrapper import collecting, creating, looking
 from wrapper.engine.answers import Unknown
 from wrapper.work import Leave, Talk, Work
@@ -46,6 +46,16 @@ def test_whatever_happens_it_is_one_run_one_finish_and_an_end(
 def test_a_quiet_life_has_one_run_and_the_jobs_own_code(slot: Any) -> None:
     world = live([], slot)
     assert (world.runs, world.made) == (1, 1)
+
+
+def test_the_delays_of_temporary_exits_grow_beyond_ten_minutes(slot: Any) -> None:
+    delays = delays_of_silence(slot, 9)
+    assert len(delays) == 9
+    assert delays == sorted(delays)
+    assert 30 <= delays[0] <= 120
+    assert delays[-1] >= 600
+    # A hundred of them, after which the client gives the job up, are days.
+    assert sum(delays) + 91 * delays[-1] > 2 * 86400
 
 
 def unknown_is_absent(patch: pytest.MonkeyPatch) -> None:
