@@ -82,7 +82,6 @@ def _job(lab: Lab, folder: Path, seed: int, tally: Tally) -> list[str]:
         wrong = torment(lab, client, seed, KILLS_A_JOB, CODE, tally)
         if wrong:
             wrong.append(client.story())
-    lab.clear()
     return wrong
 
 

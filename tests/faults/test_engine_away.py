@@ -25,7 +25,7 @@ from tests.faults.jobs import (
     stop,
     wrongs,
 )
-from tests.lab.engines import ENGINE_ROOM, DockerLab, Lab
+from tests.lab.engines import BASE_IMAGE, ENGINE_ROOM, DockerLab, Lab
 from tests.lab.played_client import PlayedClient
 
 if sys.platform == "win32":
@@ -239,3 +239,24 @@ def test_a_command_that_hangs_is_ended_by_its_limit(own_lab: Lab, job: PlayedCli
     job.wait_for("words about it", lambda: "no end after 2 s" in job.stderr(), 30)
     hangs.unlink()
     ends_well(job, own_lab)
+
+
+@podman
+def test_an_image_that_a_killed_build_left_without_its_manifest_is_in_nobodys_way(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    """Podman cannot list any images then."""
+    folder = job.slot.parent / "spoilt"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(f"FROM {BASE_IMAGE}\nLABEL spoilt=yes\n")
+    own_lab.cli("build", "--tag", "spoilt", str(folder))
+    image = own_lab.cli("image", "inspect", "--format", "{{.Id}}", "spoilt").stdout.strip()
+    manifest = own_lab.path / "g" / "overlay-images" / image / "manifest"
+    kept = manifest.read_bytes()
+    manifest.unlink()
+    try:
+        assert own_lab.cli("images", check=False).returncode != 0
+        running(job)
+        ends_well(job, own_lab)
+    finally:
+        manifest.write_bytes(kept)

@@ -326,12 +326,24 @@ class Engine:
             return Unknown(_nonsense(reply, error))
         return None if name in names else Absent()
 
+    def _does_not_exist(self, name: str) -> Asking[bool]:
+        """Whether Podman, which answers, says silently that there is no such image.
+
+        A `podman build` that is killed while it commits can leave an image without a manifest, and
+        then `podman images` fails for all images (Podman 4.3).
+        """
+        reply = yield self._look("image", "exists", name)
+        silent_no = reply.status == 1 and not reply.err.strip()
+        return silent_no and (yield from self.check()).answers
+
     def _is_image_absent(self, name: str, refusal: Reply) -> Asking[Absent | Unknown]:
         form = "{{json .}}" if self.kind is EngineKind.DOCKER else "json"
         reply = yield self._look(
             "images", "--no-trunc", "--filter", f"reference={name}", "--format", form
         )
         if not reply.ok:
+            if self.kind is EngineKind.PODMAN and (yield from self._does_not_exist(name)):
+                return Absent()
             return Unknown(_complaint(reply))
         try:
             rows = read_rows(reply.out, self.kind)
