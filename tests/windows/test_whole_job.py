@@ -76,7 +76,8 @@ class Job:
     def finish(self, code: int = 0) -> None:
         """Let it end and see that through: one start in all, and nothing left."""
         container = self.container
-        (self.client.slot / "stop").write_text(str(code))
+        (self.client.slot / "stop.new").write_text(str(code))
+        (self.client.slot / "stop.new").rename(self.client.slot / "stop")
         assert self.client.wait_exit() == code, self.client.story()
         ending = self.client.finish()
         assert ending is not None

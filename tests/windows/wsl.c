@@ -106,34 +106,52 @@ static DWORD WINAPI carry_input(void *unused)
     return 0;
 }
 
+struct stream {
+    SOCKET from;
+    HANDLE to;
+    volatile LONG busy; /* something was taken out and is not handed on yet */
+    char piece[PIECE];
+};
+
+static struct stream streams[2];
+
 /* To the end of the connection; what nobody wants to read any more is thrown away. */
-static void carry_output(SOCKET from, HANDLE to, char *piece)
+static DWORD WINAPI carry_output(void *given)
 {
+    struct stream *stream = given;
     DWORD written;
     int got, done;
     BOOL wanted = TRUE;
 
-    while ((got = recv(from, piece, PIECE, 0)) > 0)
+    /* Only looked at first: what was taken out but not told as busy could be taken for nothing. */
+    while (recv(stream->from, stream->piece, 1, MSG_PEEK) > 0) {
+        InterlockedExchange(&stream->busy, 1);
+        got = recv(stream->from, stream->piece, PIECE, 0);
         for (done = 0; wanted && done < got; done += (int)written)
-            wanted = WriteFile(to, piece + done, got - done, &written, NULL);
-}
-
-static DWORD WINAPI carry_stdout(void *unused)
-{
-    static char piece[PIECE];
-
-    (void)unused;
-    carry_output(output, GetStdHandle(STD_OUTPUT_HANDLE), piece);
+            wanted = WriteFile(stream->to, stream->piece + done, got - done, &written, NULL);
+        InterlockedExchange(&stream->busy, 0);
+    }
     return 0;
 }
 
-static DWORD WINAPI carry_stderr(void *unused)
+static BOOL is_quiet(struct stream *stream)
 {
-    static char piece[PIECE];
+    u_long waiting = 0;
 
-    (void)unused;
-    carry_output(control, GetStdHandle(STD_ERROR_HANDLE), piece);
-    return 0;
+    return ioctlsocket(stream->from, FIONREAD, &waiting) == 0 && waiting == 0
+        && InterlockedCompareExchange(&stream->busy, 0, 0) == 0;
+}
+
+/*
+ * All that was said is to be handed on, however long that takes. But what the program left running
+ * may hold its outputs open, and nobody waits for that: two quiet seconds are the end then.
+ */
+static void drain(HANDLE *threads)
+{
+    int quiet = 0;
+
+    while (quiet < 40 && WaitForMultipleObjects(2, threads, TRUE, 50) == WAIT_TIMEOUT)
+        quiet = is_quiet(&streams[0]) && is_quiet(&streams[1]) ? quiet + 1 : 0;
 }
 
 static DWORD WINAPI await_status(void *unused)
@@ -215,14 +233,17 @@ int wmain(void)
     closesocket(their_output);
 
     CreateThread(NULL, 0, carry_input, NULL, 0, NULL);
-    outputs[0] = CreateThread(NULL, 0, carry_stdout, NULL, 0, NULL);
-    outputs[1] = CreateThread(NULL, 0, carry_stderr, NULL, 0, NULL);
+    streams[0].from = output;
+    streams[0].to = GetStdHandle(STD_OUTPUT_HANDLE);
+    streams[1].from = control;
+    streams[1].to = GetStdHandle(STD_ERROR_HANDLE);
+    outputs[0] = CreateThread(NULL, 0, carry_output, &streams[0], 0, NULL);
+    outputs[1] = CreateThread(NULL, 0, carry_output, &streams[1], 0, NULL);
     ends[0] = CreateThread(NULL, 0, await_status, NULL, 0, NULL);
     ends[1] = outputs[1];
     /* The end of the control connection: nobody is left over there who could report. */
     if (WaitForMultipleObjects(2, ends, FALSE, INFINITE) != WAIT_OBJECT_0)
         WaitForSingleObject(ends[0], LAST_WORDS_MS);
-    /* What the program left running may hold its outputs open; nobody waits for that. */
-    WaitForMultipleObjects(2, outputs, TRUE, exit_status == DIED_WITHOUT_STATUS ? 0 : 500);
+    drain(outputs);
     ExitProcess(exit_status);
 }
