@@ -109,7 +109,7 @@ def report(tallies: dict[str, Tally], took: float, seed: int) -> str:
         figures = (one.jobs, one.kills, one.restarts, one.schedules, one.lost)
         rows.append(f"| {name} | {' | '.join(map(str, figures))} |")
     where = f"{platform.system()} {platform.machine()}"
-    return "\n".join([*rows, "", f"{took / 60:.0f} minutes on {where}, last seed {seed}.", ""])
+    return "\n".join([*rows, "", f"{took / 60:.0f} minutes on {where}, first seed {seed}.", ""])
 
 
 def write(text: str) -> None:
