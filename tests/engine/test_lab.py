@@ -84,3 +84,11 @@ def test_a_port_of_a_container_is_reached_at_127_0_0_1(engine_lab: Lab) -> None:
         return "hello" in done.stdout
 
     assert wait_for(answers, 20)
+
+
+def test_a_torn_lab_is_begun_anew_and_works(engine_lab: Lab) -> None:
+    with type(engine_lab)() as lab:
+        lab.cli("run", "--detach", "--name", "left", lab.base_image(), "sleep", "1000")
+        lab.renew()
+        assert lab.containers() == []
+        assert lab.cli("run", "--rm", lab.base_image(), "echo", "works").stdout == "works\n"

@@ -62,7 +62,7 @@ def own_lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
             if os.environ.get("CI") == "true":
                 pytest.fail(f"no {kind} for tests: {reason}")
             pytest.skip(f"no {kind} for tests: {reason}")
-        labs[kind].base_image()
+    labs[kind].base_image()
     return labs[kind]
 
 

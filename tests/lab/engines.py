@@ -148,7 +148,22 @@ class Lab:
         return sorted(said.split())
 
     def clear(self) -> None:
-        """Remove all containers, and all images but the base image."""
+        """Remove all containers, and all images but the base image.
+
+        An engine whose commands were killed may be torn beyond that: an image without a manifest
+        makes Podman's `images` fail for ever. Its storage is begun anew then.
+        """
+        try:
+            self._clear()
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            print(f"{self.kind.value} is torn, and begun anew: {error}", file=sys.stderr)
+            self.renew()
+
+    def renew(self) -> None:
+        """Begin with nothing, not even the base image."""
+        raise NotImplementedError
+
+    def _clear(self) -> None:
         said = self.cli("ps", "--all", "--quiet").stdout.split()
         if said:
             self.cli("rm", "--force", "--volumes", *self.at_once, *said)
@@ -231,6 +246,14 @@ class DockerLab(Lab):
         self._bridge = name
         self.start_daemon()
 
+    def renew(self) -> None:
+        """A daemon with nothing in it."""
+        self.stop_daemon(signal.SIGKILL)
+        for part in ("d", "e"):
+            leftovers.clear(self.path / part)
+        self._has_base = False
+        self.start_daemon()
+
     def _words(self) -> list[str]:
         # Should the test run be killed, the daemon is told to stop.
         tie = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv", path=_PATH) else []
@@ -272,6 +295,12 @@ class PodmanLab(Lab):
         done = self.cli("info", check=False)
         if done.returncode:
             raise Missing(f"podman does not answer: {done.stderr}")
+
+    def renew(self) -> None:
+        """A storage with nothing in it."""
+        for part in ("g", "r", "t"):
+            leftovers.clear(self.path / part)
+        self._has_base = False
 
     def _conf(self) -> str:
         # crun refuses a machine with cgroups v1 and v2 mixed. The locks and the run directory are
