@@ -315,10 +315,16 @@ class PlayedClient:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+        except PermissionError:  # on Windows, while another process puts a new file in its place
+            if sys.platform != "win32" or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _ending(path: Path) -> Ending | None:
