@@ -88,7 +88,7 @@ class Job:
         assert self.engine.status(container) == "gone"
 
 
-# One job at a time in a distro: all jobs here have the same name.
+# One job at a time in a distro: at its end all containers there are removed.
 @pytest.fixture(params=[
     pytest.param(kind, marks=pytest.mark.xdist_group(f"distro {kind}"))
     for kind in ("podman", "docker")
@@ -121,7 +121,7 @@ def counting() -> Workunit:
         Input("Dockerfile", content=DOCKERFILE), Input("job.sh", content=COUNT.encode()),
         Input("in", content=b"forty two"),
     )
-    return Workunit("counting", inputs, (Output("out"),))
+    return Workunit(f"counting-{os.urandom(4).hex()}", inputs, (Output("out"),))
 
 
 def test_a_job_is_built_run_suspended_resumed_and_finished(play: Play) -> None:
