@@ -248,7 +248,7 @@ class DockerLab(Lab):
 
     def renew(self) -> None:
         """A daemon with nothing in it."""
-        self.stop_daemon(signal.SIGKILL)
+        self.stop_daemon(getattr(signal, "SIGKILL", signal.SIGTERM))
         for part in ("d", "e"):
             leftovers.clear(self.path / part)
         self._has_base = False
