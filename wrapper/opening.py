@@ -17,7 +17,7 @@ from states.machine import JobMachine
 from states.reconcile import Boot
 from states.record import Container, Image, Job, Record, new_record
 from states.store import StateFile
-from states.table import FOLLOWING, State
+from states.table import State
 from wrapper.accounting import Accounts
 from wrapper.apart import apart
 from wrapper.boinc import naming
@@ -120,9 +120,7 @@ def _machine(slot: Slot, boot: Boot, image: str, container: str) -> JobMachine:
     if record is fresh:
         file.save(record)
     else:
-        # whoever left a run to us may have died, and a dead man's switch have paused it since
-        held = record.held or record.state in FOLLOWING
-        machine.note(wrapper_pid=os.getpid(), held=held)
+        machine.note(wrapper_pid=os.getpid())
     return machine
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from states.reconcile import Act, Shown, Sighting, Verdict, reconcile
+from states.reconcile import KILLED, Act, Shown, Sighting, Verdict, reconcile
 from states.table import Event, Outcome, State
 from wrapper.engine.answers import Absent, Container, Unknown
 from wrapper.engine.hosts.base import Reply
@@ -27,6 +27,8 @@ may just have ended before it could be.
 _FIRST_LOOK_BLIND = 0.3
 _ESTIMATES = 60.0
 """Seconds between two estimates of what a job uses, where it cannot be read."""
+_REMOVAL = 1.0
+"""Seconds that an engine may take to remove a container that it has killed for that."""
 _LAG = 0.1
 """Seconds until the next look when the process has ended and the engine has not noticed."""
 _LAGS = 100
@@ -47,6 +49,7 @@ class Following:
         self.refusals = 0
         self.lags = 0
         self.next_estimate = 0.0
+        self.doubted = False
         self.blind_pause = _FIRST_LOOK_BLIND
 
     def next_look(self, watched: bool) -> float:
@@ -75,6 +78,11 @@ def _follow(work: Work) -> Step:
         seen, answer = yield from look(work)
         yield from heard_of_restart(work, seen)
         verdict = reconcile(work.record, seen, work.boot)
+        if verdict.event is Event.EXITED and seen.exit_code in KILLED and not follow.doubted:
+            # whoever removes a container by force kills it first: in a moment it is gone
+            follow.doubted = True
+            yield Pause(_REMOVAL)
+            continue
         if verdict.event is not None:
             return turn_of(work, verdict, seen)
         work.machine.note(**verdict.changes)

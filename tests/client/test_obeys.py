@@ -175,10 +175,12 @@ def test_a_killed_wrapper_leaves_the_job_paused_within_seconds_and_the_next_goes
     finished(client)
 
 
+@pytest.mark.parametrize("code", [0, 3, 137, 143, 255])
 def test_a_job_that_ended_while_nobody_watched_is_collected_and_not_run_again(
-    play: Play, engine_lab: Lab
+    play: Play, engine_lab: Lab, code: int
 ) -> None:
-    client = running(play(counting()))
+    script = f"cd /app; echo start >>starts\n{COUNT}\nexit {code}"
+    client = running(play(script_job("alone", script, outputs=(Output("out", copy=True),))))
     client.kill()
     client.wait_for("the pause", lambda: status(engine_lab, client) == "paused", 20)
     name = client.state()["container"]["name"]
@@ -186,7 +188,10 @@ def test_a_job_that_ended_while_nobody_watched_is_collected_and_not_run_again(
     (client.slot / "stop").touch()
     client.wait_for("its end", lambda: status(engine_lab, client) == "exited", 20)
     client.start()
-    assert client.wait_exit() == 0
+    assert client.wait_exit() == code
+    ending = client.finish()
+    assert ending is not None
+    assert ending.number == code
     assert (client.slot / "starts").read_text() == "start\n"
     assert (client.slot / "out").read_text() == "counted from start\n"
 

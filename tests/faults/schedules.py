@@ -8,14 +8,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from states.machine import JobMachine
 from states.reconcile import Boot
 from states.record import Container, Image, Job, Record, new_record
-from states.table import FOLLOWING, State
+from states.table import State
 from tests.faults.model import (
     BASE,
     CODE,
@@ -92,7 +91,6 @@ def opened(world: World, kept: list[Record], slot: Path) -> Work:
         kept.append(new_record(JOB, moment(world.clock), boot_id=boot.id, image=Image(BASE),
                                container=Container(NAME)))
     record = kept[-1]
-    kept[:] = [replace(record, held=record.held or record.state in FOLLOWING)]
     machine = JobMachine(kept[-1], save, lambda: moment(world.clock))
     work = Work(
         slot=slot, init=None, options=Options(), config=JobConfig(image_name=BASE),
