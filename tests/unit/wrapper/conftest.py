@@ -5,5 +5,6 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "steady", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    "steady", deadline=None, database=None, derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
