@@ -104,7 +104,9 @@ class Stage:
         for entry in script_job("image", SCRIPT).inputs:
             (context / entry.name).write_bytes(entry.read())
             (context / entry.name).chmod(0o755 if entry.source else 0o644)
-        self.lab.cli("build", "--tag", IMAGE, str(context),
+        # Podman uses a layer again only in an image of the same format.
+        form = ("--format", "docker") if self.lab.kind is EngineKind.PODMAN else ()
+        self.lab.cli("build", "--tag", IMAGE, *form, str(context),
                      environment={"DOCKER_BUILDKIT": "0"}, limit=120)
 
 
