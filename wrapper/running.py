@@ -49,7 +49,6 @@ class Following:
         self.refusals = 0
         self.lags = 0
         self.next_estimate = 0.0
-        self.doubted = False
         self.blind_pause = _FIRST_LOOK_BLIND
 
     def next_look(self, watched: bool) -> float:
@@ -78,9 +77,10 @@ def _follow(work: Work) -> Step:
         seen, answer = yield from look(work)
         yield from heard_of_restart(work, seen)
         verdict = reconcile(work.record, seen, work.boot)
-        if verdict.event is Event.EXITED and seen.exit_code in KILLED and not follow.doubted:
-            # whoever removes a container by force kills it first: in a moment it is gone
-            follow.doubted = True
+        if verdict.event is Event.EXITED and seen.exit_code in KILLED and seen.id != work.doubted:
+            # whoever removes a container by force kills it first: in a moment it is gone; asked
+            # once for a container, or a CPU limit's suspensions would put off the answer for ever
+            work.doubted = seen.id
             yield Pause(_REMOVAL)
             continue
         if verdict.event is not None:

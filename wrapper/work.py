@@ -87,6 +87,8 @@ class Work:
     """The container's first process, while it is known."""
     switch: Switch | None = None
     """The dead man's switch, armed as long as the container may run."""
+    doubted: str = ""
+    """The container that looked as if it were just being removed."""
     wants_network: bool = False
     ports_given_up: int = 0
     """How often the port for web graphics was taken when the container was to be started."""
