@@ -29,10 +29,12 @@ from wrapper.work import Leave, Pause, Step, Turn, Work
 _TICK = 0.1
 _BRISK = 0.02
 """Seconds between two looks at a command that cannot wake the loop: on Windows none can."""
-_WATCHING_TICK = 0.2
-"""Seconds between two looks at the client while nothing but the container is waited for: to wake up
-is what watching costs most, about 0.1 ms each time.
+_GLANCE = 0.25
+"""Seconds between two glances at the client while nothing but the container is waited for: to wake
+up is what watching costs most, about 0.06 ms each time.
 """
+_LONGEST_QUIET = 2.0
+"""Seconds until the client is heard in full all the same: it says more than requests."""
 _GRACE = 5.0
 """Seconds that a short change at the engine may still take when the client wants something else."""
 _LONGEST_GOODBYE = 20.0
@@ -149,15 +151,27 @@ class Supervisor:
 
     def _pause(self, pause: Pause, state: State) -> Reply | None:
         until = time.monotonic() + pause.seconds
-        while time.monotonic() < until:
+        while (left := until - time.monotonic()) > 0:
             if self._pressed(state):
                 return None
             if pause.watch is not None and pause.watch.ended():
                 break
             handles = pause.watch.handles() if pause.watch is not None else ()
-            tick = _WATCHING_TICK if handles else _TICK
-            self._tick(min(tick, until - time.monotonic()), handles)
+            if handles:
+                self._quiet(min(left, _LONGEST_QUIET), handles)
+            self._tick(0.0 if handles else min(_TICK, left), ())
         return _NOTHING
+
+    def _quiet(self, seconds: float, handles: tuple[int, ...]) -> None:
+        """Wait until something happens to the container, the client asks for something, or there
+        is something to tell: at most so long. As little as can be is done each time it wakes up.
+        """
+        waited, stirred = [*handles, *self._signals.handles()], self._work.session.stirred
+        now = time.monotonic()
+        until = now + min(seconds, self._telling.due(now))
+        while (left := until - time.monotonic()) > 0:
+            if select.select(waited, (), (), min(_GLANCE, left))[0] or stirred():
+                return
 
     def _ordered(self, order: Order, state: State) -> Reply | None:
         """Start an order and follow it; one that only looks, or builds, yields to the client."""

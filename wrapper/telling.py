@@ -38,6 +38,12 @@ class Telling:
         self._next = now + (_RARE if resting else _PERIOD)
         self._turn(read=changed or not resting)
 
+    def due(self, now: float) -> float:
+        """Seconds until there is something to tell; none where the job has just come to rest or
+        goes on.
+        """
+        return 0.0 if self._work.resting != self._rested else self._next - now
+
     def _turn(self, read: bool) -> None:
         work = self._work
         if work.watch is not None and read:

@@ -360,6 +360,9 @@ class PlayedSession(Client):
     def poll(self, now: float) -> None:
         """Nothing is to be read."""
 
+    def stirred(self) -> bool:
+        return False
+
     def client_gone(self, now: float) -> str | None:
         return None
 

@@ -106,6 +106,13 @@ class Client(ABC):
         """Take what the client said, send what waits. Cheap; to be called about 10 times a s."""
 
     @abstractmethod
+    def stirred(self) -> bool:
+        """Whether the client has asked for something that :meth:`poll` has not taken yet.
+
+        Cheaper than that: for a loop that has nothing else to do. A heartbeat asks for nothing.
+        """
+
+    @abstractmethod
     def client_gone(self, now: float) -> str | None:
         """How we know that the client is dead, in words; None while it is not."""
 
@@ -151,6 +158,10 @@ class Standalone(Client):
 
     def poll(self, now: float) -> None:
         """Nothing to take."""
+
+    def stirred(self) -> bool:
+        """Never."""
+        return False
 
     def client_gone(self, now: float) -> str | None:  # noqa: ARG002 - the face has it
         """Never."""
@@ -213,6 +224,12 @@ class Session(Client):
         if segment.trickle_down.waiting:
             self._note_trickle_down(segment.trickle_down.read() or "")
         self._send_waiting()
+
+    def stirred(self) -> bool:
+        """Whether a request waits, or the memory is not what it was."""
+        if self._gone is not None:
+            return False
+        return not self._segment.whole() or self._segment.process_control_request.waiting
 
     def client_gone(self, now: float) -> str | None:
         """By its process where that is known, else by the heartbeat."""

@@ -71,6 +71,16 @@ def test_suspend_lasts_until_resume(table: Table) -> None:
     assert not table.ask("<resume/>").suspended
 
 
+def test_a_request_stirs_until_it_is_taken_and_a_heartbeat_does_not(table: Table) -> None:
+    assert not table.session.stirred()
+    assert table.client.heartbeat.write("<heartbeat/>")
+    assert not table.session.stirred()
+    assert table.client.process_control_request.write("<suspend/>")
+    assert table.session.stirred()
+    table.session.poll(1.0)
+    assert not table.session.stirred()
+
+
 def test_quit_and_abort_are_told_apart(table: Table) -> None:
     assert table.ask("<quit/>").quit_asked
     assert not table.session.abort_asked
@@ -307,7 +317,9 @@ def test_a_segment_cut_short_by_the_job_ends_the_session_and_not_the_process(
     session = open_session(tmp_path, InitData(client_pid=os.getpid()), 0.0)
     assert not session.standalone
     os.truncate(tmp_path / MMAP_FILE, 100)
+    assert session.stirred()
     session.poll(1.0)
+    assert not session.stirred()
     assert not session.report(Status(1))
     assert not session.last(Status(1), insist=True)
     session.tell_graphics("http://localhost")
@@ -321,6 +333,7 @@ def test_a_closed_session_touches_no_memory(tmp_path: Path) -> None:
     session = open_session(tmp_path, InitData(client_pid=os.getpid()), 0.0)
     session.close()
     session.poll(1.0)
+    assert not session.stirred()
     session.close()
     assert not session.report(Status(1))
 
