@@ -202,7 +202,7 @@ def _watch(
         if not work.accounts.blind:
             # only then is the process with this number known to be the container's
             work.watch = work.host.watch(container.pid)
-    work.at_rest = act is Act.REST
+    work.at_rest, work.runs = act is Act.REST, act is Act.WATCH
     if work.at_rest and work.leaving:
         return Leave()
     if work.at_rest:

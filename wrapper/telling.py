@@ -54,7 +54,8 @@ class Telling:
             self._pass_sporadic()
         work.session.report(self.status())
         port = work.record.graphics_port
-        if port and port != self._port_told and work.machine.state is State.RUNNING:
+        # not before it runs: until then the port may still turn out to be somebody else's
+        if port and port != self._port_told and work.runs:
             work.session.tell_graphics(f"http://127.0.0.1:{port}")
             self._port_told = port
 

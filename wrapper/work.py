@@ -100,6 +100,8 @@ class Work:
     """Whether the container does not run, as it should be: nothing to be read or told."""
     at_rest: bool = False
     """Whether it was seen at rest when it was looked at last."""
+    runs: bool = False
+    """Whether it was seen to run when it was looked at last."""
     unstarted: bool = False
     """Whether it was seen to be new, and nobody has asked for its start."""
     ended_id: str = ""
@@ -129,6 +131,7 @@ class Work:
 
     def stop_watching(self) -> None:
         """Forget the container's process."""
+        self.runs = False
         if self.watch is not None:
             self.watch.close()
         self.watch = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -17,6 +18,7 @@ import pytest
 
 from tests.client.conftest import Play
 from tests.client.test_obeys import container, counting, finished, running
+from tests.faults.jobs import SEAMS
 from tests.lab import init_data as lab_init_data
 from tests.lab import played_client
 from tests.lab.engines import BASE_IMAGE, ENGINE_ROOM, Lab
@@ -283,14 +285,17 @@ def test_graphics_and_mapped_ports_are_reached_at_this_computer_only(
     finished(client)
 
 
-def test_a_port_that_was_taken_before_the_start_is_given_up_for_another(play: Play) -> None:
-    client = play(script_job("late", SERVE, job_toml="web_graphics_guest_port = 8080\n"))
+def test_a_port_that_was_taken_before_the_start_is_given_up_for_another(
+    play: Play, engine_lab: Lab, tmp_path: Path
+) -> None:
+    work = script_job("late", SERVE, job_toml="web_graphics_guest_port = 8080\n")
+    client = play(work, command=SEAMS)
+    client.environment.update(
+        FAULT_LOG=str(tmp_path / "seams"), FAULT_AT=f"before {engine_lab.kind.value} start")
     client.start()
-    port = client.wait_for("a port", lambda: client.state().get("graphics_port"), 30)
-    client.suspend()
-    client.wait_for("the suspension was read", lambda: not client.unread(), 10)
-    client.quit()
-    assert client.wait_exit(30) == 0
+    assert client.wait_exit(60) == -signal.SIGKILL
+    del client.environment["FAULT_LOG"], client.environment["FAULT_AT"]
+    port = client.state()["graphics_port"]
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
@@ -298,6 +303,7 @@ def test_a_port_that_was_taken_before_the_start_is_given_up_for_another(play: Pl
         running(client)
         assert client.state()["graphics_port"] != port
         assert fetched(client, graphics_url(client)) == "the graphics\n"
+        assert not [told for told in client.graphics if str(port) in told.text]
         finished(client)
 
 
