@@ -56,8 +56,10 @@ class Telling:
         port = work.record.graphics_port
         # not before it runs: until then the port may still turn out to be somebody else's
         if port and port != self._port_told and work.runs:
-            work.session.tell_graphics(f"http://127.0.0.1:{port}")
+            address = f"http://127.0.0.1:{port}"
+            work.session.tell_graphics(address)
             self._port_told = port
+            work.machine.note(web=address)
 
     def _pass_sporadic(self) -> None:
         """The client's state into the file ``ca``, whenever it changes."""

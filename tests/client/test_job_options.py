@@ -271,7 +271,9 @@ def test_graphics_and_mapped_ports_are_reached_at_this_computer_only(
     port = free_port()
     toml = f'web_graphics_guest_port = 8080\nportmap = ["127.0.0.1:{port}:8081"]\n'
     client = running(play(script_job("serving", SERVE, job_toml=toml)))
-    assert fetched(client, graphics_url(client)) == "the graphics\n"
+    address = graphics_url(client)
+    assert fetched(client, address) == "the graphics\n"
+    client.wait_for("the address in the record", lambda: client.state()["web"] == address, 10)
     assert fetched(client, f"http://127.0.0.1:{port}/") == "the other\n"
     bound = container(engine_lab, client)["HostConfig"]["PortBindings"]
     assert {place["HostIp"] for places in bound.values() for place in places} == {"127.0.0.1"}
