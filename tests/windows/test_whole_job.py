@@ -88,17 +88,12 @@ class Job:
         assert self.engine.status(container) == "gone"
 
 
-# One job at a time in a distro: at its end all containers there are removed.
-@pytest.fixture(params=[
-    pytest.param(kind, marks=pytest.mark.xdist_group(f"distro {kind}"))
-    for kind in ("podman", "docker")
-])
-def engine(request: pytest.FixtureRequest) -> Iterator[DistroEngine]:
+@pytest.fixture(params=["podman", "docker"])
+def engine(request: pytest.FixtureRequest) -> DistroEngine:
+    """An engine that tests of other processes may be using at the same time."""
     if not (DISTROS / request.param).exists():
         pytest.skip(f"no distro with {request.param} here")
-    engine = DistroEngine(request.param)
-    yield engine
-    engine.clear()
+    return DistroEngine(request.param)
 
 
 @pytest.fixture
@@ -109,8 +104,10 @@ def play(engine: DistroEngine, tmp_path: Path) -> Iterator[Play]:
         def lay_out(**given: Any) -> Job:
             given.setdefault("distros", [engine.distro])
             client = WindowsClient(tmp_path / FOLDER, counting(), **given)
+            job = Job(client, engine)
+            open_clients.callback(lambda: engine.remove(job.container))
             open_clients.enter_context(client)
-            return Job(client, engine)
+            return job
 
         yield lay_out
 
