@@ -125,6 +125,23 @@ def test_the_end_of_a_shell_loses_what_was_to_come() -> None:
     assert first.out.kept == b"half an answer"
 
 
+@pytest.mark.parametrize("text", [
+    "Das Windows-Subsystem für Linux muss aktualisiert werden.\r\n",
+    "Подсистема Windows для Linux не установлена.\r\n",
+    "适用于上述 Linux 的 Windows 子系统没有已安装的分发版。\r\n",
+    "指定された名前のディストリビューションはありません。\r\n",
+    "Εκτελέστε την εντολή 'wsl.exe --update'.\r\n", "There is none.\r\n", "motd of ä distro\n",
+])
+def test_words_of_windows_can_be_read_in_any_language(text: str) -> None:
+    assert readable(text.encode("utf-16-le")) == text
+    assert readable(text.encode()) == text
+
+
+def test_words_of_windows_and_of_a_distro_can_be_read_together() -> None:
+    both = "wsl: no drive E:\r\n".encode("utf-16-le") + "grüß Gott\n".encode()
+    assert readable(both) == "wsl: no drive E:\r\ngrüß Gott\n"
+
+
 def test_what_windows_says_can_be_read() -> None:
     assert readable("Bitte 'wsl --update' ausführen\r\n".encode("utf-16-le")).startswith("Bitte")
     assert readable("\ufeffä".encode("utf-16")) .lstrip("\ufeff") == "ä"

@@ -324,12 +324,19 @@ def start_quietly(
 
 
 def readable(said: bytes) -> str:
-    """What `wsl` itself says is UTF-16 without a mark, what the distro says UTF-8."""
+    """What `wsl` itself says is UTF-16 without a mark, what the distro says UTF-8.
+
+    UTF-8 has no NULs, and UTF-16 has them at the latest in its line's end. Where nothing but NULs
+    tells it from plain text, both may be in it, one after the other.
+    """
     if said.startswith(b"\xff\xfe"):
         return said[2:].decode("utf-16-le", "replace")
-    if said.count(0) * 3 > len(said):
-        return said.decode("utf-16-le", "replace")
-    return said.replace(b"\0", b"").decode("utf-8", "replace")
+    plain = said.replace(b"\0", b"")
+    text = plain.decode("utf-8", "replace")
+    odd = [c for c in text if c == "\ufffd" or not (c.isprintable() or c.isspace())]
+    if len(plain) == len(said) or not odd:
+        return text
+    return said.decode("utf-16-le", "replace")
 
 
 def _write_all(pipe: IO[bytes], told: bytes) -> None:
