@@ -15,7 +15,15 @@ from wrapper.engine.answers import EngineKind
 from wrapper.engine.discovery import Found
 from wrapper.engine.hosts.base import Host, Order, Reply
 from wrapper.engine.hosts.wsl_front import Listed, list_order, read_list
-from wrapper.places import Candidate, candidate_of, distro_host, first_host, ranked, why_not
+from wrapper.places import (
+    Candidate,
+    candidate_of,
+    distro_host,
+    first_host,
+    ranked,
+    unranked,
+    why_not,
+)
 from wrapper.work import Leave, Step, Talk, Work
 
 _SHELL_LIMIT = 20.0
@@ -41,6 +49,8 @@ class _Rounds:
         self._work = work
         self._search = Search(work)
         self._hosts: list[Host] = [work.host]
+        self._open: dict[str, Host] = {}
+        self._mute: set[str] = set()
         self._told = work.init.distros if work.init else ()
         self._tried: set[str] = set()
 
@@ -75,17 +85,28 @@ class _Rounds:
 
     def _round(self, candidates: Sequence[Candidate]) -> Talk[Found | None]:
         for candidate in candidates:
-            self._tried.add(candidate.distro)
-            host = distro_host(self._work.slot, candidate)
-            self._hosts.append(host)
-            self._work.host = host
-            answer = yield Order(("true",), _SHELL_LIMIT)
-            if not answer.ok:
-                self._search.gave_no_answer(answer.words)
+            host = yield from self._entered(candidate)
+            if host is None:
                 continue
             found = yield from self._search.ask(host, candidate.kinds)
             if found is not None:
                 return found
+        return None
+
+    def _entered(self, candidate: Candidate) -> Talk[Host | None]:
+        """The distro with a shell that answers; None where it has none, which is told once."""
+        name = candidate.distro
+        if name in self._open or name in self._mute:
+            return self._open.get(name)
+        self._tried.add(name)
+        self._work.host = host = distro_host(self._work.slot, candidate)
+        self._hosts.append(host)
+        answer = yield Order(("true",), _SHELL_LIMIT)
+        if answer.ok:
+            self._open[name] = host
+            return host
+        self._mute.add(name)
+        self._search.gave_no_answer(answer.words)
         return None
 
     def _listed(self) -> Talk[Sequence[Candidate] | Leave]:
@@ -97,17 +118,18 @@ class _Rounds:
         listed = read_list(reply.out) if reply.ok else ()
         if not listed:
             return self._no_list(reply)
-        return [candidate for each in listed if (candidate := self._candidate(each))]
+        names = [each.name for each in listed if self._may_be_tried(each)]
+        return unranked(names, self._told)
 
-    def _candidate(self, listed: Listed) -> Candidate | None:
+    def _may_be_tried(self, listed: Listed) -> bool:
         if listed.name in self._tried:
-            return None
+            return False
         told = next((each for each in self._told if each.distro_name == listed.name), None)
         why = why_not(told or Distro(listed.name, wsl_version=listed.wsl_version))
         if why:
             self._work.journal.say(f"The WSL distro {listed.name} is passed over: {why}")
-            return None
-        return candidate_of(listed.name, self._told)
+            return False
+        return True
 
     def _no_list(self, reply: Reply) -> Leave:
         said = " ".join(said_by_wsl(reply).split())[:300]

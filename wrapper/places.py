@@ -7,7 +7,7 @@ making: it asks nobody whether an engine is really there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from states.record import Record
@@ -17,6 +17,7 @@ from wrapper.engine.hosts.base import Host
 from wrapper.engine.hosts.local import LocalHost
 
 BOINCS_OWN = "boinc-buda-runner"
+_DOCKERS_OWN = "docker-desktop"
 # Part of Docker Desktop, without a shell.
 _NEVER = "docker-desktop-data"
 # From this version on the engine of BOINC's own distro is root's.
@@ -78,6 +79,28 @@ def ranked(distros: Sequence[Distro]) -> tuple[Candidate, ...]:
     good = [each for each in distros if each.docker_type in _KINDS and not why_not(each)]
     order = sorted(good, key=lambda each: (_rank(each), not each.is_default))
     return tuple(candidate_of(each.distro_name, distros) for each in order)
+
+
+def unranked(names: Sequence[str], distros: Sequence[Distro]) -> tuple[Candidate, ...]:
+    """Those of which nobody knows what engine they have: BOINC's own with both, then the others
+    with Podman, then with Docker; Docker's own last.
+    """
+    order = sorted(names, key=lambda name: (name != BOINCS_OWN, name == _DOCKERS_OWN))
+    each = [candidate_of(name, distros) for name in order]
+    first = [one for one in each if one.distro == BOINCS_OWN]
+    rest = [one for one in each if one.distro != BOINCS_OWN]
+    by_kind = [replace(one, kinds=(kind,)) for kind in Candidate("").kinds for one in rest]
+    return (*first, *by_kind)
+
+
+def forbidden(record: Record, init: InitData | None) -> str:
+    """Why the distro where a job's container lives must not be entered; empty where it may be."""
+    distro = record.engine.distro if record.engine is not None else None
+    told = init.distros if init is not None else ()
+    if distro is None or not any(one.disallowed for one in told if one.distro_name == distro):
+        return ""
+    return (f"This job's container is in the WSL distro {distro}, which BOINC may not use any "
+            "more: please allow it again, or abort the job.")
 
 
 def why_not(distro: Distro) -> str:

@@ -18,6 +18,7 @@ from wrapper.creating import creating
 from wrapper.discovering import discovering
 from wrapper.engine.hosts.base import Order, Reply, Running
 from wrapper.imaging import failed, imaging
+from wrapper.places import forbidden
 from wrapper.postponing import postpone
 from wrapper.running import paused, running
 from wrapper.signals import Signals
@@ -73,6 +74,9 @@ class Supervisor:
         try:
             if work.mistake and work.machine.state not in (State.COLLECTING, State.DONE):
                 self._fire(failed(work.mistake, outcome=Outcome.ERROR))
+            why = forbidden(work.record, work.init)
+            if why and work.machine.state is not State.DONE:
+                return self._leave(Leave(why))
             while work.machine.state is not State.DONE:
                 last = self._once()
                 if isinstance(last, Leave):

@@ -249,6 +249,43 @@ def test_one_that_is_not_allowed_is_not_taken_from_the_list_either(
     assert not [call for call in windows.calls if NAME in call]
 
 
+def test_one_that_is_not_allowed_any_more_is_not_entered_for_its_container(
+    lab: InDistro, windows: Windows, play: Play
+) -> None:
+    client = play(job(LONG), distro(NAME)).start()
+    begun(client)
+    client.kill()
+    client.wait_for("the switch pauses it", lambda: status(lab) == "paused", 15)
+    entered = len(windows.calls)
+    client.told = distro(NAME, more="<disallowed>1</disallowed>")
+    client.start()
+    assert client.wait_exit(30) == 0
+    later = client.temporary_exit()
+    assert later is not None
+    assert f"in the WSL distro {NAME}, which BOINC may not use any more" in later.message
+    assert windows.calls[entered:] == []
+    client.told = distro(NAME)
+    (client.slot / "go").touch()
+    client.start()
+    ends_well(client)
+    assert (client.slot / "begun").read_text() == "begun\n"
+
+
+def test_of_those_that_only_wsl_knows_one_with_podman_is_taken_before_one_with_docker(
+    windows: Windows, play: Play, request: pytest.FixtureRequest
+) -> None:
+    other = wsl_lab_or_skip(EngineKind.DOCKER, request.config)
+    assert other.distro is not None
+    no_podman = [*other.distro.enter, "CONTAINERS_CONF=/nowhere"]
+    windows.distros["first"] = {"enter": no_podman, "shell": ["/bin/sh"]}
+    windows.listed = listed("first", NAME)
+    windows.save()
+    client = play(job("echo all > out\n"), "").start()
+    ends_well(client)
+    assert client.state()["engine"]["distro"] == NAME
+    assert "On the WSL distro first: Podman cannot be used" in client.stderr()
+
+
 def test_a_wsl_that_wants_an_update_is_told_to_the_volunteer(windows: Windows, play: Play) -> None:
     windows.broken = "WSL muss aktualisiert werden: 'wsl.exe --update' ausführen.\r\n"
     windows.save()

@@ -14,7 +14,16 @@ from wrapper.engine.hosts.local import LocalHost
 from wrapper.engine.hosts.mac import MacHost
 from wrapper.engine.hosts.wsl import WslHost
 from wrapper.engine.hosts.wsl_front import WslFront
-from wrapper.places import Candidate, candidate_of, first_host, ranked, recorded_host, why_not
+from wrapper.places import (
+    Candidate,
+    candidate_of,
+    first_host,
+    forbidden,
+    ranked,
+    recorded_host,
+    unranked,
+    why_not,
+)
 
 DOCKER, PODMAN = DockerType.DOCKER, DockerType.PODMAN
 
@@ -71,6 +80,18 @@ def test_the_engine_that_the_client_saw_is_tried_first() -> None:
                                                     (EngineKind.PODMAN, EngineKind.DOCKER))
 
 
+def test_of_distros_that_only_wsl_knows_podmans_come_before_dockers() -> None:
+    listed = ["docker-desktop", "Ubuntu", "boinc-buda-runner", "Debian"]
+    told = [distro("boinc-buda-runner", DockerType.NONE, distro_version="3")]
+    found = unranked(listed, told)
+    podman, docker = (EngineKind.PODMAN,), (EngineKind.DOCKER,)
+    assert found[0] == Candidate("boinc-buda-runner", None, (*podman, *docker))
+    assert [(each.distro, each.kinds) for each in found[1:]] == [
+        ("Ubuntu", podman), ("Debian", podman), ("docker-desktop", podman),
+        ("Ubuntu", docker), ("Debian", docker), ("docker-desktop", docker),
+    ]
+
+
 CLIENT = b"""<app_init_data>
 <major_version>8</major_version><minor_version>2</minor_version>
 <gpu_type>NVIDIA</gpu_type><gpu_device_num>0</gpu_device_num>
@@ -107,6 +128,16 @@ def test_a_record_leads_back_to_its_distro(tmp_path: Path) -> None:
     assert host.distro == "boinc-buda-runner"
     assert "-u" not in host._words
     host.close()
+
+
+def test_a_record_leads_to_no_distro_that_is_not_allowed_any_more() -> None:
+    known = record(Engine("podman", "4", "Ubuntu"))
+    now = InitData(distros=(distro("Ubuntu", disallowed=True), distro("other")))
+    assert "may not use any more" in forbidden(known, now)
+    assert not forbidden(known, InitData(distros=(distro("Ubuntu"), distro("b", disallowed=True))))
+    assert not forbidden(known, None)
+    assert not forbidden(record(Engine("podman", "4", None)), now)
+    assert not forbidden(record(None), now)
 
 
 def test_each_platform_begins_with_a_host_of_its_own(tmp_path: Path) -> None:
