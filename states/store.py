@@ -14,6 +14,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,7 +25,7 @@ MOST = 1 << 20
 """Bytes that are read of a state file: no record is larger."""
 ASIDE_KEPT = 3
 """How many files that were set aside are kept: the newest."""
-REPLACE_LIMIT = 2.0
+REPLACE_LIMIT = 3.0
 """How long a replacement is tried on Windows, in s, while a reader or a virus scanner holds the
 file.
 """
@@ -117,7 +118,7 @@ class StateFile:
             self._temporary.unlink(missing_ok=True)
         except (IsADirectoryError, PermissionError):
             if not _moved_aside(self._temporary):
-                raise
+                _patiently(lambda: self._temporary.unlink(missing_ok=True))
 
     def _put_in_place(self) -> None:
         try:
@@ -155,14 +156,19 @@ def _moved_aside(path: Path) -> bool:
 
 
 def _replace(source: Path, target: Path) -> None:
+    _patiently(lambda: os.replace(source, target))
+
+
+def _patiently(change: Callable[[], None]) -> None:
+    """On Windows try for a while to change a file that somebody holds."""
     limit = time.monotonic() + REPLACE_LIMIT
     while True:
         try:
-            return os.replace(source, target)
+            return change()
         except PermissionError:
             if sys.platform != "win32" or time.monotonic() > limit:
                 raise
-            time.sleep(0.05)
+            time.sleep(0.02)
 
 
 def _sync_directory(directory: Path) -> None:

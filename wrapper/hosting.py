@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from wrapper.boinc.files import open_regular, read_regular, replace_file
+from wrapper.boinc.files import open_regular, put_in_place, read_regular, replace_file
 from wrapper.boinc.slot import soft_link_target
 
 OUTPUTS_FILE = "docker_wrapper_outputs.json"
@@ -259,7 +259,7 @@ def _move(source: Path, target: Path) -> None:
         if sys.platform != "win32":
             os.fsync(file.fileno())
     try:
-        os.replace(source, target)
+        put_in_place(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -274,7 +274,7 @@ def _copy(source: Path, target: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     copy_plain(source, temporary)
-    os.replace(temporary, target)
+    put_in_place(temporary, target)
 
 
 def copy_plain(source: Path, target: Path) -> None:

@@ -165,6 +165,20 @@ def test_a_state_is_saved_as_soon_as_a_scanner_lets_go_of_the_file(slot: Path) -
     assert b'"running"' in (state.load() or b"")
 
 
+def test_a_state_is_saved_as_soon_as_a_scanner_lets_go_of_what_a_killed_wrapper_left(
+    slot: Path,
+) -> None:
+    state = StateFile(slot)
+    left = state.path.with_name(f"{state.path.name}.new")
+    left.write_text("half")
+    with left.open("rb") as scanner:
+        timer = threading.Timer(0.3, scanner.close)
+        timer.start()
+        state.save(a_record(State.CREATE))
+        timer.join()
+    assert b'"create"' in (state.load() or b"")
+
+
 def test_a_state_that_cannot_be_saved_leaves_the_last_one(
     slot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,3 +222,14 @@ def test_an_output_is_delivered_where_its_link_led(slot: Path, projects_file: Pa
     (slot / "out").write_bytes(b"done")
     assert deliver(slot, links.outputs).moved == ("out",)
     assert projects_file.with_name("Ergebnis 1").read_bytes() == b"done"
+
+
+def test_an_output_that_a_scanner_holds_is_delivered_as_soon_as_it_lets_go(slot: Path) -> None:
+    target = slot.parents[1] / "result"
+    (slot / "out").write_bytes(b"done")
+    with (slot / "out").open("rb") as scanner:
+        timer = threading.Timer(0.3, scanner.close)
+        timer.start()
+        assert deliver(slot, (("out", target),)).moved == ("out",)
+        timer.join()
+    assert target.read_bytes() == b"done"

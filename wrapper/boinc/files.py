@@ -17,6 +17,8 @@ from pathlib import Path
 
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+REPLACE_LIMIT = 3.0
+"""How long a replacement is tried on Windows, in s, while somebody holds the file."""
 
 
 class NotRegular(OSError):
@@ -94,26 +96,28 @@ def _write_new(path: Path, content: bytes, durable: bool) -> None:
 def _move(temporary: Path, path: Path) -> None:
     """Put the new file in its place."""
     try:
-        _replace(temporary, path)
+        put_in_place(temporary, path)
     except (IsADirectoryError, PermissionError):
         if path.is_symlink() or not path.is_dir():
             raise
         os.rename(path, path.with_name(f"{path.name}.was_a_directory.{os.urandom(4).hex()}"))
-        _replace(temporary, path)
+        put_in_place(temporary, path)
 
 
-def _replace(temporary: Path, path: Path) -> None:
-    """``os.replace``, on Windows tried for a second: a reader or a virus scanner may hold it."""
-    tries = 20 if sys.platform == "win32" else 1
+def put_in_place(source: Path, target: Path) -> None:
+    """``os.replace``, on Windows tried for a while: a reader or a virus scanner may hold a file.
+
+    Raises:
+        OSError: it could not be done; nothing has changed.
+    """
+    limit = time.monotonic() + REPLACE_LIMIT
     while True:
         try:
-            os.replace(temporary, path)
-            return
+            return os.replace(source, target)
         except PermissionError:
-            tries -= 1
-            if not tries:
+            if sys.platform != "win32" or time.monotonic() > limit:
                 raise
-            time.sleep(0.05)
+            time.sleep(0.02)
 
 
 def _sync_directory(directory: Path) -> None:
