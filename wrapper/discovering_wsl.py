@@ -13,7 +13,7 @@ from wrapper.boinc.init_data import Distro
 from wrapper.discovering import Search, taken
 from wrapper.engine.answers import EngineKind
 from wrapper.engine.discovery import Found
-from wrapper.engine.hosts.base import Host, Order, Reply
+from wrapper.engine.hosts.base import Host, Order, Reply, Unreachable
 from wrapper.engine.hosts.wsl_front import Listed, list_order, read_list
 from wrapper.places import (
     Candidate,
@@ -102,12 +102,21 @@ class _Rounds:
         self._work.host = host = distro_host(self._work.slot, candidate)
         self._hosts.append(host)
         answer = yield Order(("true",), _SHELL_LIMIT)
-        if answer.ok:
+        trouble = self._not_shared(host) if answer.ok else answer.words
+        if not trouble:
             self._open[name] = host
             return host
         self._mute.add(name)
-        self._search.gave_no_answer(answer.words)
+        self._search.gave_no_answer(trouble)
         return None
+
+    def _not_shared(self, host: Host) -> str:
+        """Why the job's files cannot be had there; empty where they can."""
+        try:
+            host.path(self._work.slot)
+        except Unreachable as trouble:
+            return str(trouble)
+        return ""
 
     def _listed(self) -> Talk[Sequence[Candidate] | Leave]:
         """What `wsl` lists and was not tried yet."""

@@ -286,6 +286,16 @@ def test_of_those_that_only_wsl_knows_one_with_podman_is_taken_before_one_with_d
     assert "On the WSL distro first: Podman cannot be used" in client.stderr()
 
 
+def test_a_distro_that_does_not_have_the_slot_is_not_taken(windows: Windows, play: Play) -> None:
+    windows.drive = Path("/nowhere")
+    windows.save()
+    client = play(job(), distro(NAME)).start()
+    assert client.wait_exit(30) == 0
+    assert client.temporary_exit() is not None
+    assert f"the WSL distro {NAME} cannot be used: it does not share" in client.stderr()
+    assert client.state()["state"] == "discover_distro"
+
+
 def test_a_wsl_that_wants_an_update_is_told_to_the_volunteer(windows: Windows, play: Play) -> None:
     windows.broken = "WSL muss aktualisiert werden: 'wsl.exe --update' ausführen.\r\n"
     windows.save()
@@ -296,6 +306,21 @@ def test_a_wsl_that_wants_an_update_is_told_to_the_volunteer(windows: Windows, p
     assert "`wsl --update`" in later.message
     assert "WSL muss aktualisiert werden" in later.message
     assert client.state()["state"] == "discover_distro"
+
+
+def test_a_distro_that_takes_long_to_start_is_waited_for(
+    lab: InDistro, windows: Windows, play: Play
+) -> None:
+    windows.slow(NAME, 6)
+    client = play(job(LONG), distro(NAME)).start()
+    begun(client)
+    client.kill()
+    client.wait_for("the switch pauses it", lambda: status(lab) == "paused", 15)
+    client.start()
+    client.wait_for("it goes on", lambda: status(lab) == "running", 60)
+    (client.slot / "go").touch()
+    ends_well(client)
+    assert (client.slot / "begun").read_text() == "begun\n"
 
 
 def test_while_wsl_hangs_the_client_is_obeyed(windows: Windows, play: Play) -> None:

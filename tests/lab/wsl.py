@@ -149,6 +149,11 @@ class Windows:
         self.distros[name] = {"enter": distro.enter, "shell": list(shell)}
         self.save()
 
+    def slow(self, name: str, seconds: float) -> None:
+        """Let each shell of a distro begin later, as while the virtual machine starts."""
+        self.distros[name]["waits"] = seconds
+        self.save()
+
     def add_hanging(self, name: str) -> None:
         """A distro that never answers."""
         self.distros[name] = {"hangs": True}

@@ -12,6 +12,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from typing import Any
 
 _NOISE = b"wsl: Failed to mount E:\\, see dmesg for more details.\r\n"
@@ -40,6 +41,7 @@ def main(config: str, words: list[str]) -> int:
         while sys.stdin.buffer.read(1):
             pass
         return 1
+    time.sleep(distro.get("waits", 0))
     return relay([*distro["enter"], "/bin/sh", "-c", _BEGIN, _there(known), *distro["shell"]])
 
 

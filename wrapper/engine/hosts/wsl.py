@@ -246,6 +246,8 @@ class WslHost:
         Raises:
             Unreachable: no shell opened in time.
         """
+        if self._main is not None and self._main.is_open:
+            return self._main.directory
         self.look("s=0")
         return self._looks.directory if self._looks is not None else ""
 

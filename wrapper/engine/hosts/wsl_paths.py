@@ -49,6 +49,10 @@ class PathsOf:
         there = self._host.shell_directory()
         if not there:
             raise Unreachable("the shell does not say where it is")
+        if posixpath.basename(there).casefold() != os.path.basename(slot).casefold():
+            # `wsl` goes on in the user's home then, which is not to be taken for the slot.
+            raise Unreachable(f"it does not share {slot} with Windows: its shell is in {there}. "
+                              "Its /etc/wsl.conf may forbid that (automount)")
         beside = below(slot, there, here)
         if beside is not None:
             return beside
