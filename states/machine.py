@@ -154,8 +154,8 @@ def consequences(
     if event is Event.LOST:
         gone = Container(record.container.name) if record.container else None
         return {**over, "cut_off_id": None, "container": gone}
-    if event is Event.SUSPEND:
-        return {"held": True}
+    if event is Event.RESUME:
+        return {"held": False}
     if event in (Event.CREATED, Event.RECOVERED_RUNNING):
         return {"cut_off_id": None}
     if event is Event.RECOVERED_PAUSED:

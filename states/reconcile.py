@@ -242,10 +242,11 @@ def _following(record: Record, sighting: Sighting, boot: Boot) -> Verdict:
             return _cut_off(sighting, seen, "it ran, and is shown as if it had not")
         return Verdict(Act.START, changes={**seen, "held": False}) if wanted else Verdict(Act.REST)
     if sighting.shown is Shown.RUNNING:
-        act, held = (Act.WATCH, False) if wanted else (Act.PAUSE, True)
+        act = Act.WATCH if wanted else Act.PAUSE
     else:
-        act, held = (Act.UNPAUSE if wanted else Act.REST), True
-    return Verdict(act, changes={**seen, "held": held, "engine_away": False})
+        act = Act.UNPAUSE if wanted else Act.REST
+    # One that is to be paused may end by itself before it is, and one that is to go on right after.
+    return Verdict(act, changes={**seen, "held": act is Act.REST, "engine_away": False})
 
 
 def _exited(

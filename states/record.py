@@ -118,10 +118,10 @@ class Record:
     engine's host in which the container was last seen, so it changes with a verdict of
     `states.reconcile`, and not because somebody started. ``run_started`` is the engine's StartedAt
     of the run that is followed; ``cut_off_id`` the container whose run was cut off, and which is
-    to be removed. ``held``: it is paused, or may be. ``engine_away``: the engine did not answer
-    when last asked. ``temporary_exits``: how often in a row the wrapper left with a temporary
-    exit. ``logged``: the job's log is in stderr already. ``graphics_port`` is the port on the
-    host, ``web`` the address of it as told to the client.
+    to be removed. ``held``: it was seen paused, and nobody has let it go on since. ``engine_away``:
+    the engine did not answer when last asked. ``temporary_exits``: how often in a row the wrapper
+    left with a temporary exit. ``logged``: the job's log is in stderr already. ``graphics_port`` is
+    the port on the host, ``web`` the address of it as told to the client.
     """
 
     state: State

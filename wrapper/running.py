@@ -106,7 +106,6 @@ def _known(work: Work) -> Talk[None]:
         work.at_rest = False
         yield from work.driver.unpause(name)
     else:
-        work.machine.note(held=True)
         yield from work.driver.pause(name)
 
 

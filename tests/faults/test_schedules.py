@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from states import machine, reconcile
 from states.reconcile import Ending, Shown, Sighting
 from states.record import Record
+from tests.faults import model, schedules
 from tests.faults.model import Move, Wrong
 from tests.faults.schedules import delays_of_silence, live
 from wrapper import collecting, creating, looking
@@ -41,6 +42,24 @@ def test_whatever_happens_it_is_one_run_one_finish_and_an_end(
     slot: Any, schedule: list[tuple[int, Move]]
 ) -> None:
     live(schedule, slot)
+
+
+QUIET = [Move.SUSPEND, Move.RESUME, Move.QUIT, Move.DIE, Move.DIE_LATE, Move.REFUSE, Move.UNTOLD,
+         Move.ENDS]
+"""What ends no run but the job itself."""
+
+
+@pytest.mark.timeout(1800 if LONG else 300)
+@settings(max_examples=TRIES // 3, deadline=None, derandomize=not LONG, database=None,
+          suppress_health_check=list(HealthCheck), print_blob=True)
+@given(schedule=st.lists(st.tuples(GAPS, st.sampled_from(QUIET)), max_size=12))
+def test_a_code_like_that_of_a_shutdown_is_the_jobs_own_where_there_was_none(
+    slot: Any, schedule: list[tuple[int, Move]]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "CODE", 137)
+        patch.setattr(schedules, "CODE", 137)
+        live(schedule, slot)
 
 
 def test_a_quiet_life_has_one_run_and_the_jobs_own_code(slot: Any) -> None:

@@ -63,10 +63,10 @@ def running(client: PlayedClient) -> PlayedClient:
     return client
 
 
-def ends_well(client: PlayedClient, lab: Lab) -> None:
+def ends_well(client: PlayedClient, lab: Lab, code: int = CODE) -> None:
     """One run, one finish, nothing left."""
-    assert see_through(client) == CODE, client.story()
-    assert wrongs(lab, client, CODE) == [], client.story()
+    assert see_through(client) == code, client.story()
+    assert wrongs(lab, client, code) == [], client.story()
 
 
 def pauses(client: PlayedClient) -> int:
@@ -85,12 +85,27 @@ def test_throttled_all_its_life_a_job_is_run_once(play: Play, engine_lab: Lab) -
     ends_well(client, engine_lab)
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.05, 0.15, 0.4])
+@pytest.mark.parametrize("code", [137, 143, 255])
+def test_throttled_a_job_ends_with_its_own_code_though_a_shutdown_has_the_same(
+    play: Play, engine_lab: Lab, code: int
+) -> None:
+    client = running(play(counting("own_code", code)))
+    with Throttle(client, 0.5):
+        client.wait_for("two pauses", lambda: pauses(client) >= 2, 60)
+        stop(client)
+        client.wait_exit(90)
+    ends_well(client, engine_lab, code)
+
+
+@pytest.mark.parametrize(
+    ("moment", "code"),
+    [(0.0, CODE), (0.05, CODE), (0.15, CODE), (0.4, CODE), (0.05, 137), (0.4, 137)],
+)
 def test_a_job_that_ends_around_a_pause_is_run_once(
-    play: Play, engine_lab: Lab, moment: float
+    play: Play, engine_lab: Lab, moment: float, code: int
 ) -> None:
     """Told to stop, it ends within 0.05 s, the more or less before the pause takes hold."""
-    client = running(play(counting("around", CODE)))
+    client = running(play(counting("around", code)))
     stop(client)
     time.sleep(moment)  # what is tried is this very distance
     if client.alive():
@@ -98,7 +113,7 @@ def test_a_job_that_ends_around_a_pause_is_run_once(
         client.wait_for("it was read", lambda: not client.unread() or not client.alive(), 20)
     if client.alive():
         client.resume()
-    ends_well(client, engine_lab)
+    ends_well(client, engine_lab, code)
 
 
 def test_a_job_that_ends_during_a_pause_is_collected(play: Play, engine_lab: Lab) -> None:
@@ -119,10 +134,13 @@ def test_a_job_that_ends_during_a_pause_is_collected(play: Play, engine_lab: Lab
     ends_well(client, engine_lab)
 
 
-def test_a_job_that_ends_just_after_a_pause_is_run_once(play: Play, engine_lab: Lab) -> None:
-    client = running(play(counting("after", CODE)))
+@pytest.mark.parametrize("code", [CODE, 137])
+def test_a_job_that_ends_just_after_a_pause_is_run_once(
+    play: Play, engine_lab: Lab, code: int
+) -> None:
+    client = running(play(counting("after", code)))
     client.suspend()
     client.wait_for("the pause", lambda: status(engine_lab, client) == "paused", 30)
     stop(client)
     client.resume()
-    ends_well(client, engine_lab)
+    ends_well(client, engine_lab, code)

@@ -202,10 +202,9 @@ def test_an_abort_brings_its_outcome() -> None:
     assert fired(fresh(), Event.ABORT).outcome is Outcome.ABORTED
 
 
-def test_a_suspended_job_is_held_until_it_is_seen_running() -> None:
-    paused = fired(a_record(State.RUNNING), Event.SUSPEND)
-    assert paused.held
-    assert fired(paused, Event.RESUME).held
+def test_a_suspended_job_is_not_held_before_it_is_seen_paused_nor_once_it_may_go_on() -> None:
+    assert not fired(a_record(State.RUNNING), Event.SUSPEND).held
+    assert not fired(a_record(State.PAUSED, held=True), Event.RESUME).held
 
 
 @pytest.mark.parametrize("event", [Event.LOST, Event.CUT_OFF])

@@ -223,6 +223,20 @@ def test_a_container_that_is_started_is_held_no_more() -> None:
     assert reconcile(record, shown(Shown.CREATED), BOOT).changes["held"] is False
 
 
+@pytest.mark.parametrize("code", sorted(KILLED))
+def test_a_job_that_ends_between_a_suspension_and_its_pause_ended_by_itself(code: int) -> None:
+    machine = JobMachine(a_record(State.RUNNING), lambda _: None, lambda: START)
+    exited = shown(Shown.EXITED, exit_code=code)
+    machine.fire(Event.SUSPEND)
+    machine.note(**reconcile(machine.record, shown(Shown.RUNNING), BOOT).changes)
+    assert decided(machine.record, exited) is Event.EXITED
+    machine.note(**reconcile(machine.record, shown(Shown.PAUSED), BOOT).changes)
+    assert decided(machine.record, exited) is Event.CUT_OFF
+    machine.fire(Event.RESUME)
+    machine.note(**reconcile(machine.record, shown(Shown.PAUSED), BOOT).changes)
+    assert decided(machine.record, exited) is Event.EXITED
+
+
 def test_silence_before_there_is_a_container_teaches_nothing() -> None:
     for state in (*PREPARING, State.COLLECTING):
         assert reconcile(a_record(state), shown(Shown.UNKNOWN), BOOT).changes == {}
