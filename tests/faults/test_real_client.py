@@ -13,10 +13,9 @@ from tests.faults.jobs import counting, surroundings
 from tests.lab.engines import ENGINE_ROOM, Lab
 from tests.lab.real_client import ClientTrouble, RealClient
 
-LONG = os.environ.get("LONG") == "1"
-KILLS = 20 if LONG else 5
+KILLS = 20
 
-pytestmark = [*ENGINE_ROOM, pytest.mark.client, pytest.mark.timeout(1800 if LONG else 400)]
+pytestmark = [*ENGINE_ROOM, pytest.mark.client, pytest.mark.timeout(900)]
 
 
 def counted(client: RealClient) -> int:
@@ -34,8 +33,6 @@ def counts_on(client: RealClient) -> None:
     client.wait_for_state("running", 30)
 
 
-@pytest.mark.parametrize(
-    "engine_lab", ["docker", "podman"] if LONG else ["docker"], indirect=True)
 def test_client_and_wrapper_killed_again_and_again_end_the_job_once(engine_lab: Lab) -> None:
     try:
         client = RealClient(counting("real"), surroundings(engine_lab))
