@@ -13,6 +13,7 @@ from states.table import Event
 from wrapper.container_order import BadPath, TooLong, create_environment, create_words
 from wrapper.engine.answers import Absent, Unknown
 from wrapper.engine.hosts.base import Unreachable
+from wrapper.engine.remains import remains
 from wrapper.gpu import UnknownGpu
 from wrapper.imaging import failed
 from wrapper.job_config import reaching_out
@@ -22,6 +23,8 @@ from wrapper.running import turn_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _TRIES = 3
+_WAITS = 3
+"""How often a name that is taken by a create which is not done is waited for."""
 _ROUNDS = 20
 """How often a container is created at most, though each time it is not there when looked for."""
 
@@ -88,10 +91,30 @@ def _create(work: Work, patience: Patience, attempt: int) -> Talk[Turn | Leave |
         return Turn(Event.IMAGE_LOST, "the image is gone", {"image": None})
     if isinstance(image, Unknown):
         return (yield from wait_for_engine(work, patience, " ".join(image.words.split())[:300]))
+    if (yield from _name_freed(work, attempt)):
+        return None
     if attempt < _TRIES:
         work.journal.detail(f"The container could not be created yet.\n{reply.words}")
         return None
     return failed("The container could not be created.", reply.words)
+
+
+def _name_freed(work: Work, attempt: int) -> Talk[bool]:
+    """Whether the name was taken by what is left of a create that was killed; in the end it is
+    removed. At first it is waited for: that create may be an earlier wrapper's, and still at work.
+    """
+    left = yield from remains(work.driver, work.container_name)
+    if left is None:
+        return False
+    if isinstance(left, Unknown) or attempt <= _WAITS:
+        yield Pause(float(attempt))
+        return True
+    work.journal.say(f"Removing what a create that was killed has left in the storage: {left}")
+    removed = yield from work.driver.remove(left)
+    if not removed.ok:
+        work.journal.detail(f"It could not be removed.\n{removed.words}")
+        yield Pause(1.0)
+    return True
 
 
 def _tell(work: Work, environment: Mapping[str, str]) -> None:
