@@ -26,7 +26,10 @@ may just have ended before it could be.
 """
 _FIRST_LOOK_BLIND = 0.3
 _ESTIMATES = 60.0
-"""Seconds between two estimates of what a job uses, where it cannot be read."""
+"""Seconds between two estimates of what a job uses, where it cannot be read; at first less, or a
+short job's use would never be told.
+"""
+_FIRST_ESTIMATE = 1.0
 _REMOVAL = 1.0
 """Seconds that an engine may take to remove a container that it has killed for that."""
 _LAG = 0.1
@@ -49,6 +52,7 @@ class Following:
         self.refusals = 0
         self.lags = 0
         self.next_estimate = 0.0
+        self.estimate_pause = _FIRST_ESTIMATE
         self.blind_pause = _FIRST_LOOK_BLIND
 
     def next_look(self, watched: bool) -> float:
@@ -223,7 +227,8 @@ def _estimate(work: Work, follow: Following) -> Talk[None]:
     now = time.monotonic()
     if now < follow.next_estimate:
         return
-    follow.next_estimate = now + _ESTIMATES
+    follow.next_estimate = now + follow.estimate_pause
+    follow.estimate_pause = min(follow.estimate_pause * 2, _ESTIMATES)
     told = yield from usage_by_stats(work.driver, work.container_name)
     if not isinstance(told, Unknown):
         work.accounts.estimate(told, now)

@@ -16,7 +16,7 @@ from wrapper.boinc.slot import SlotTrouble
 from wrapper.collecting import collecting, finish_code
 from wrapper.creating import creating
 from wrapper.discovering import discovering
-from wrapper.engine.hosts.base import Order, Reply, Running
+from wrapper.engine.hosts.base import Order, Reply, Running, Watch
 from wrapper.imaging import failed, imaging
 from wrapper.places import forbidden
 from wrapper.postponing import postpone
@@ -158,24 +158,30 @@ class Supervisor:
         while (left := until - time.monotonic()) > 0:
             if self._pressed(state):
                 return None
-            if pause.watch is not None and pause.watch.ended():
+            if self._quiet(min(left, _LONGEST_QUIET), pause.watch):
                 break
-            handles = pause.watch.handles() if pause.watch is not None else ()
-            if handles:
-                self._quiet(min(left, _LONGEST_QUIET), handles)
-            self._tick(0.0 if handles else min(_TICK, left), ())
+            self._tick(0.0, ())
         return _NOTHING
 
-    def _quiet(self, seconds: float, handles: tuple[int, ...]) -> None:
+    def _quiet(self, seconds: float, watch: Watch | None) -> bool:
         """Wait until something happens to the container, the client asks for something, or there
         is something to tell: at most so long. As little as can be is done each time it wakes up.
+        Whether the process that is watched has ended.
         """
+        if watch is not None and watch.ended():
+            return True
+        handles = watch.handles() if watch is not None else ()
         waited, stirred = [*handles, *self._signals.handles()], self._work.session.stirred
+        glance = _GLANCE if handles else _TICK
         now = time.monotonic()
         until = now + min(seconds, self._telling.due(now))
         while (left := until - time.monotonic()) > 0:
-            if select.select(waited, (), (), min(_GLANCE, left))[0] or stirred():
-                return
+            ready = _wait(waited, min(glance, left))
+            if watch is not None and (ready or not handles) and watch.ended():
+                return True
+            if ready or stirred():
+                break
+        return False
 
     def _ordered(self, order: Order, state: State) -> Reply | None:
         """Start an order and follow it; one that only looks, or builds, yields to the client."""
@@ -223,11 +229,7 @@ class Supervisor:
 
     def _tick(self, seconds: float, handles: tuple[int, ...]) -> None:
         """Wait, at most so long, then hear the client and tell it what there is to tell."""
-        waited = [*handles, *self._signals.handles()]
-        if waited:
-            select.select(waited, (), (), max(0.0, seconds))
-        elif seconds > 0:
-            time.sleep(seconds)
+        _wait([*handles, *self._signals.handles()], max(0.0, seconds))
         now = time.monotonic()
         self._work.session.poll(now)
         self._work.wish = self._wish(now)
@@ -293,3 +295,12 @@ class Supervisor:
         while not self._telling.told_last() and time.monotonic() < until:
             self._tick(0.02, ())
         self._telling.told_last(insist=True)
+
+
+def _wait(handles: list[int], seconds: float) -> bool:
+    """Wait, at most so long, until a handle is ready; whether one is."""
+    if handles:
+        return bool(select.select(handles, (), (), seconds)[0])
+    if seconds > 0:  # on Windows there is nothing to wait for but time
+        time.sleep(seconds)
+    return False

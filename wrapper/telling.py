@@ -39,9 +39,11 @@ class Telling:
         self._turn(read=changed or not resting)
 
     def due(self, now: float) -> float:
-        """Seconds until there is something to tell; none where the job has just come to rest or
-        goes on.
+        """Seconds until there is something to tell, which may have passed; above 0 where nothing
+        is told but the last word.
         """
+        if self._work.machine.state in (State.COLLECTING, State.DONE):
+            return _PERIOD
         return 0.0 if self._work.resting != self._rested else self._next - now
 
     def _turn(self, read: bool) -> None:

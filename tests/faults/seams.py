@@ -5,7 +5,8 @@ that changes something at the engine, a file put in place or taken away, the dea
 last word to the client) a line is written to the file ``FAULT_LOG``; and at the seam that is called
 ``FAULT_AT`` the process kills itself. ``FAULT_BOOT`` is another boot to believe in; ``FAULT_FULL``
 a state that cannot be saved, since the disk is full from then on; ``FAULT_LOCK_WAIT`` how many
-seconds to wait for the slot, ``FAULT_LOOK_LIMIT`` for an engine that is only asked something.
+seconds to wait for the slot, ``FAULT_LOOK_LIMIT`` for an engine that is only asked something;
+``FAULT_WITHOUT`` what the system does not have: ``pidfd``, ``cgroup``, or both, a blank between.
 """
 
 from __future__ import annotations
@@ -192,6 +193,18 @@ def believe_in_boot(text: str) -> None:
     _put(LocalHost, "booted", lambda _host: began)
 
 
+def do_without(what: str) -> None:
+    """A kernel without pidfds; or containers whose cgroups cannot be seen from here."""
+    from wrapper.engine import usage
+    from wrapper.engine.hosts import local, watching
+
+    if "pidfd" in what.split():
+        for module in (local, watching):
+            vars(module)["pidfd"] = lambda _pid: None
+    if "cgroup" in what.split():
+        vars(usage)["find"] = lambda *_asked: None
+
+
 def _put(owner: type, name: str, function: Callable[..., Any]) -> None:
     setattr(owner, name, function)
 
@@ -206,6 +219,8 @@ def main() -> int:
         fill_disk(os.environ.pop("FAULT_FULL"))
     if "FAULT_BOOT" in os.environ:
         believe_in_boot(os.environ.pop("FAULT_BOOT"))
+    if "FAULT_WITHOUT" in os.environ:
+        do_without(os.environ.pop("FAULT_WITHOUT"))
     if "FAULT_LOCK_WAIT" in os.environ:
         from wrapper import cli
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.waiting import wait_for
+from wrapper.engine.hosts import watching
 from wrapper.engine.hosts.base import Order, Reply, Running, Unreachable, carry_out
 from wrapper.engine.hosts.local import LocalHost
 
@@ -314,6 +316,37 @@ def test_a_watch_notices_the_end(host: LocalHost, tmp_path: Path) -> None:
     assert watch.ended()
     assert watch.handles() == ()
     reply_of(running)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_watch_without_pidfds_notices_the_end(
+    host: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "pidfd", lambda _pid: None)
+    told = tmp_path / "pid"
+    running = host.start(sh('echo $$ > "$1"; echo told; exec sleep 1000', str(told)))
+    assert select.select(running.handles(), (), (), 10)[0]
+    watch = host.watch(int(told.read_text()))
+    assert watch is not None
+    assert watch.handles() == ()
+    assert not watch.ended()
+    running.end()
+    wait_for("its end", watch.ended, 10)
+    watch.close()
+    assert watch.ended()
+    reply_of(running)
+    assert host.watch(999_999_999) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_number_that_was_given_to_another_process_is_not_the_one_that_was_watched() -> None:
+    assert not watching.StatWatch(os.getpid(), born_now()).ended()
+    assert watching.StatWatch(os.getpid(), b"1").ended()
+
+
+def born_now() -> bytes:
+    """When this process was born."""
+    return watching.born(Path("/proc/self/stat").read_bytes())
 
 
 def test_what_is_no_process_is_not_watched(host: LocalHost) -> None:

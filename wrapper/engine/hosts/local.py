@@ -23,6 +23,7 @@ from wrapper.engine.hosts.base import Order, Reply, Running, Switch, Unreachable
 from wrapper.engine.hosts.capture import Capture
 from wrapper.engine.hosts.family import strays
 from wrapper.engine.hosts.guard import Guard, is_over
+from wrapper.engine.hosts.watching import pidfd, watch_process
 
 # Variables that change what a command says or how it starts up, and that nobody sets for an
 # engine's sake. NOTIFY_SOCKET and LISTEN_*: Podman would take a supervisor's socket of the BOINC
@@ -113,9 +114,8 @@ class LocalHost:
             os.close(descriptor)
 
     def watch(self, pid: int) -> Watch | None:
-        """Watch a process by a pidfd; None where there are none or there is no such process."""
-        descriptor = _pidfd(pid)
-        return None if descriptor is None else _PidfdWatch(descriptor)
+        """Watch a process; see :mod:`wrapper.engine.hosts.watching`."""
+        return watch_process(pid)
 
     def guard(self, order: Order, slot: Path) -> Switch:
         """Arm a dead man's switch; see :mod:`wrapper.engine.hosts.guard`."""
@@ -223,7 +223,7 @@ class _Child:
         assert self._process.stderr is not None
         self._out = _Stream(self._process.stdout, order)
         self._err = _Stream(self._process.stderr, order)
-        self._pidfd = _pidfd(self._process.pid)
+        self._pidfd = pidfd(self._process.pid)
 
     def poll(self) -> Reply | None:
         if self._reply is not None:
@@ -254,8 +254,8 @@ class _Child:
     def handles(self) -> tuple[int, ...]:
         if self._reply is not None:
             return ()
-        pidfd = () if self._pidfd is None else (self._pidfd,)
-        return self._out.handles() + self._err.handles() + pidfd
+        own = () if self._pidfd is None else (self._pidfd,)
+        return self._out.handles() + self._err.handles() + own
 
     def _conclude(self, status: int) -> Reply:
         self._out.close()
@@ -270,29 +270,6 @@ class _Child:
         return Reply(None if self._late else status, out.kept, err.told(), trouble, out.left_out)
 
 
-class _PidfdWatch:
-    """A process of this host, watched by a pidfd: the number may be given to another process, the
-    pidfd may not.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._ended = False
-
-    def ended(self) -> bool:
-        if not self._ended and self._descriptor >= 0:
-            self._ended = bool(select.select((self._descriptor,), (), (), 0)[0])
-        return self._ended
-
-    def handles(self) -> tuple[int, ...]:
-        return () if self._descriptor < 0 else (self._descriptor,)
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
 def _end_strays(leader: int) -> int:
     """End those of a command's descendants that have sessions of their own; how many there were."""
     ended = 0
@@ -302,15 +279,6 @@ def _end_strays(leader: int) -> int:
                 os.kill(pid, signal.SIGKILL)
                 ended += 1
     return ended
-
-
-def _pidfd(pid: int) -> int | None:
-    if sys.platform == "linux" and pid > 0:
-        try:
-            return os.pidfd_open(pid)
-        except OSError:
-            return None
-    return None
 
 
 def _read_up_to(descriptor: int, most: int) -> bytes:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 from wrapper.engine.hosts import wsl_words
 from wrapper.engine.hosts.base import Order, Reply, Running, Switch, Unreachable, Watch
+from wrapper.engine.hosts.watching import born
 from wrapper.engine.hosts.wsl_command import Command, NotStarted, shown
 from wrapper.engine.hosts.wsl_paths import PathsOf
 from wrapper.engine.hosts.wsl_shell import Frame, Shell
-from wrapper.engine.hosts.wsl_watch import StatWatch, TrapSwitch, born
+from wrapper.engine.hosts.wsl_watch import StatWatch, TrapSwitch
 
 LOOK_LIMIT = 3.0
 """How long the loop may wait for a look, in seconds."""

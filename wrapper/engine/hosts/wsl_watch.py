@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wrapper.engine.hosts import wsl_words
 from wrapper.engine.hosts.base import Unreachable
+from wrapper.engine.hosts.watching import born, is_dead
 from wrapper.engine.hosts.wsl_shell import Frame
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class StatWatch:
             self._ended = True
         elif said.status == "0":
             line = said.out.kept
-            dead = line.rpartition(b")")[2].split()[:1] in ([b"Z"], [b"X"])
-            self._ended = dead or born(line) != self._born
+            self._ended = is_dead(line) or born(line) != self._born
 
     def handles(self) -> tuple[int, ...]:
         return ()
@@ -71,9 +71,3 @@ class TrapSwitch:
 
     def disarm(self) -> None:
         self._host.disarm()
-
-
-def born(line: bytes) -> bytes:
-    """When a process was started, from its /proc/PID/stat (proc(5), field 22)."""
-    fields = line.rpartition(b")")[2].split()
-    return fields[19] if len(fields) > 19 and fields[19].isdigit() else b""
