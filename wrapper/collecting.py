@@ -52,6 +52,7 @@ def _collect(work: Work) -> Talk[Leave | None]:
         open_folders(work.slot)
     _deliver(work)
     _finish(work)
+    work.finished = True
     return None
 
 

@@ -43,6 +43,9 @@ _LONGEST_GOODBYE = 20.0
 after 60."""
 _HEARING = 1.2
 """Seconds that the client has to read the last status; it looks about once a second."""
+_TIDYING = 120.0
+"""Seconds that an engine has to tidy up after the finish file; a process that is still there five
+minutes after that has its finished job aborted by the client."""
 _FIRST_DELAY = 60.0
 _LONGEST_DELAY = 3600.0
 
@@ -67,6 +70,7 @@ class Supervisor:
         self._throttle = Throttle()
         self._goodbye = ""
         self._go_by = 0.0
+        self._tidy_by = 0.0
 
     def run(self) -> int:
         """Work until there is nothing left to do here; the exit status for the client."""
@@ -99,6 +103,8 @@ class Supervisor:
     def _once(self) -> Turn | Leave | None:
         """Obey, or else do the state's step. None: look again at what is wanted."""
         self._tick(0.0, ())
+        if self._overdue():
+            return Turn(Event.COLLECTED, "what is left is the client's to remove")
         state = self._work.machine.state
         wanted = answer(state, self._work.wish)
         if isinstance(wanted, Event):
@@ -220,7 +226,14 @@ class Supervisor:
         wanted = answer(state, self._work.wish)
         if state is State.PAUSED and self._work.leaving and self._work.resting:
             return True
-        return wanted is not Answer.GO_ON or self._late(state)
+        return wanted is not Answer.GO_ON or self._late(state) or self._overdue()
+
+    def _overdue(self) -> bool:
+        """Whether the engine takes too long to tidy up behind a job whose finish file stands."""
+        if not self._work.finished:
+            return False
+        self._tidy_by = self._tidy_by or time.monotonic() + _TIDYING
+        return time.monotonic() > self._tidy_by
 
     def _late(self, state: State) -> bool:
         """Whether we are to go and the engine lets us wait; the switch will see to a pause."""

@@ -106,6 +106,8 @@ class Work:
     """Whether it was seen to be new, and nobody has asked for its start."""
     ended_id: str = ""
     """Which container was seen to have ended, once one was."""
+    finished: bool = False
+    """Whether the finish file was written: what is left is to tidy up."""
 
     @property
     def record(self) -> Record:

@@ -105,6 +105,7 @@ class World:
         self._silent_until = 0.0
         self._next: Move | None = None
         self._sure = False
+        self.slow_to_tidy = False
         self.armed = False
 
     @property
@@ -236,6 +237,7 @@ class World:
         if next_move is Move.GARBAGE:
             return Reply(0, b"<html>busy</html>")
         if next_move is Move.SLOW:
+            self.slow_to_tidy = self.finish is not None
             self.clock += 900
             return Reply(None, trouble="no end after its limit")
         if next_move is Move.REFUSE and order.changes:

@@ -5,8 +5,9 @@ that changes something at the engine, a file put in place or taken away, the dea
 last word to the client) a line is written to the file ``FAULT_LOG``; and at the seam that is called
 ``FAULT_AT`` the process kills itself. ``FAULT_BOOT`` is another boot to believe in; ``FAULT_FULL``
 a state that cannot be saved, since the disk is full from then on; ``FAULT_LOCK_WAIT`` how many
-seconds to wait for the slot, ``FAULT_LOOK_LIMIT`` for an engine that is only asked something;
-``FAULT_WITHOUT`` what the system does not have: ``pidfd``, ``cgroup``, or both, a blank between.
+seconds to wait for the slot, ``FAULT_TIDYING`` for an engine that is to tidy up,
+``FAULT_LOOK_LIMIT`` for one that is only asked something; ``FAULT_WITHOUT`` what the system does
+not have: ``pidfd``, ``cgroup``, or both, a blank between.
 """
 
 from __future__ import annotations
@@ -225,6 +226,10 @@ def main() -> int:
         from wrapper import cli
 
         vars(cli)["_LOCK_WAIT"] = float(os.environ.pop("FAULT_LOCK_WAIT"))
+    if "FAULT_TIDYING" in os.environ:
+        from wrapper import supervisor
+
+        vars(supervisor)["_TIDYING"] = float(os.environ.pop("FAULT_TIDYING"))
     if "FAULT_LOOK_LIMIT" in os.environ:
         from wrapper.engine.cli import Engine
 

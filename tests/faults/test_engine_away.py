@@ -241,6 +241,25 @@ def test_a_command_that_hangs_is_ended_by_its_limit(own_lab: Lab, job: PlayedCli
     ends_well(job, own_lab)
 
 
+@both
+def test_an_engine_that_hangs_once_the_job_has_finished_does_not_hold_us(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    """The client aborts a finished job whose process is still there after five minutes."""
+    told = job.slot / "boinc_finish_called"
+    put_in_front(own_lab, job, f"if [ -e {told} ]; then exec sleep 600; fi")
+    job.environment["FAULT_TIDYING"] = "2"
+    running(job)
+    stop(job)
+    assert job.wait_exit(60) == CODE, job.story()
+    ending = job.finish()
+    assert ending is not None
+    assert ending.number == CODE
+    assert job.temporary_exit() is None
+    assert job.state()["state"] == "done"
+    assert job.output("out").exists()
+
+
 @podman
 def test_an_image_that_a_killed_build_left_without_its_manifest_is_in_nobodys_way(
     own_lab: Lab, job: PlayedClient
