@@ -114,16 +114,19 @@ def _known(work: Work) -> Talk[None]:
 
 
 def _guarded(work: Work) -> Talk[None]:
-    """Arm the dead man's switch, after one of an earlier wrapper has done its work."""
+    """Arm the dead man's switch, after one of an earlier wrapper has done its work, and the order
+    that it was killed at, if any.
+    """
     if work.switch is not None:
         return
+    host = work.host
     for _ in range(_GUARD_WAITS):
-        if work.host.guard_is_over(work.slot):
+        if host.guard_is_over(work.slot) and host.orders_are_over(work.container_name):
             break
         yield Pause(0.1)
     try:
         order = next(work.driver.pause(work.container_name))
-        work.switch = work.host.guard(order, work.slot)
+        work.switch = host.guard(order, work.slot)
     except OSError as error:
         work.journal.say(f"The job runs without a guard: {error}")
 

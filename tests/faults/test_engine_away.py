@@ -260,6 +260,61 @@ def test_an_engine_that_hangs_once_the_job_has_finished_does_not_hold_us(
     assert job.output("out").exists()
 
 
+LATE = """
+if [ "$1" = {verb} ]; then
+  mkdir {once} 2>/dev/null && wanted={go} || wanted={then}
+  tries=0
+  until [ -e $wanted ] || [ $tries -gt 600 ]; do tries=$((tries+1)); sleep 0.05; done
+fi
+"""
+
+
+def held_back(lab: Lab, client: PlayedClient, verb: str, then: Path) -> tuple[Path, Path]:
+    """Have the first order of a kind wait, and the next ones for the file ``then``: the folder that
+    says that the first was given, and the file that lets it go on.
+    """
+    once, go = client.slot.parent / "given", client.slot.parent / "go"
+    put_in_front(lab, client, LATE.format(verb=verb, once=once, go=go, then=then))
+    return once, go
+
+
+def looks_meanwhile(client: PlayedClient, go: Path) -> None:
+    """Start a wrapper while an order of the last one is held back; give it time to go wrong."""
+    client.start()
+    client.wait_for_state("running")
+    client.wait_for("the slot is the new one's",
+                    lambda: client.state().get("wrapper_pid") == client.pid, 60)
+    time.sleep(2)  # in which it would look, and give an order upon that
+    go.touch()
+
+
+@both
+def test_a_start_that_outlives_its_wrapper_is_waited_for(own_lab: Lab, job: PlayedClient) -> None:
+    """Else a job of a moment could be over before the next wrapper starts it for the second time.
+    """
+    given, go = held_back(own_lab, job, "start", job.slot / "out")
+    stop(job)
+    job.start()
+    job.wait_for("the order", given.exists, 60)
+    job.kill()
+    looks_meanwhile(job, go)
+    see_through(job)
+    assert wrongs(own_lab, job, CODE) == [], job.story()
+
+
+@both
+def test_a_pause_that_outlives_its_wrapper_does_not_last(own_lab: Lab, job: PlayedClient) -> None:
+    given, go = held_back(own_lab, job, "pause", job.slot)
+    running(job)
+    job.wait_for("it is watched", lambda: any(told.number("wss") for told in job.statuses), 30)
+    job.suspend()
+    job.wait_for("the order", given.exists, 60)
+    job.kill()
+    looks_meanwhile(job, go)
+    counts_on(job)
+    ends_well(job, own_lab)
+
+
 @podman
 def test_an_image_that_a_killed_build_left_without_its_manifest_is_in_nobodys_way(
     own_lab: Lab, job: PlayedClient

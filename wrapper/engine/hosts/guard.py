@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LOCK_FILE = "docker_wrapper_guard.lock"
+_LASTING = ("start", "pause", "unpause")
 
 # Two forks, so that the client does not find the shell below the wrapper when it ends that; the
 # order's words are the shell's own arguments and never part of its program. The first argument is
@@ -109,6 +110,32 @@ def is_over(slot: Path) -> bool:
     return True
 
 
+def orders_are_over(container: str) -> bool:
+    """Whether no process starts, pauses or unpauses a container of this name by an engine's command
+    line. Never waits.
+
+    Such an order outlives a wrapper that is killed. What was looked at before it has taken effect
+    is not true after it: a start upon that could be the second one of a job that has ended.
+    """
+    ends = tuple(f"\0{verb}\0{container}\0".encode() for verb in _LASTING)
+    return not any(_arguments(pid).endswith(ends) for pid in _processes())
+
+
+def _processes() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
+
+
+def _arguments(pid: int) -> bytes:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
+            return file.read(8192)
+    except OSError:
+        return b""
+
+
 if sys.platform == "win32":
     _LOCK_FLAGS = os.O_RDWR | os.O_CREAT
 
@@ -141,15 +168,8 @@ else:
         are ours can be ended.
         """
         mark = f"\0{_NAME}\0{slot}\0".encode()
-        for pid in (int(name) for name in _numbers("/proc") if name.isdigit()):
-            with contextlib.suppress(OSError):
-                with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
-                    said = file.read(8192)
-                if said.startswith(b"/bin/sh\0-c\0") and mark in said:
+        for pid in _processes():
+            said = _arguments(pid)
+            if said.startswith(b"/bin/sh\0-c\0") and mark in said:
+                with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-
-    def _numbers(folder: str) -> list[str]:
-        try:
-            return os.listdir(folder)
-        except OSError:
-            return []

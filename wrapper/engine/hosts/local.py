@@ -22,7 +22,7 @@ from typing import IO
 from wrapper.engine.hosts.base import Order, Reply, Running, Switch, Unreachable, Watch
 from wrapper.engine.hosts.capture import Capture
 from wrapper.engine.hosts.family import strays
-from wrapper.engine.hosts.guard import Guard, is_over
+from wrapper.engine.hosts.guard import Guard, is_over, orders_are_over
 from wrapper.engine.hosts.watching import pidfd, watch_process
 
 # Variables that change what a command says or how it starts up, and that nobody sets for an
@@ -124,6 +124,10 @@ class LocalHost:
     def guard_is_over(self, slot: Path) -> bool:
         """Whether no switch of an earlier wrapper in this slot is still at work."""
         return is_over(slot)
+
+    def orders_are_over(self, container: str) -> bool:
+        """Whether no order of a wrapper that was killed is still at work on a container."""
+        return orders_are_over(container)
 
     def boot_id(self) -> str:
         """The kernel's random id of this boot; empty where there is none."""

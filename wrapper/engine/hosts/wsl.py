@@ -283,6 +283,11 @@ class WslHost:
         except Unreachable:
             return False
 
+    def orders_are_over(self, container: str) -> bool:
+        """They are, with the shells of an earlier wrapper."""
+        del container
+        return True
+
     # The end
 
     def close(self) -> None:
