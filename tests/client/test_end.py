@@ -136,9 +136,10 @@ def test_cpu_time_is_told_to_the_end(play: Play) -> None:
 def test_the_finish_file_is_there_before_the_container_is_gone(
     play: Play, engine_lab: Lab
 ) -> None:
-    client = play(script_job("ordered", "sleep 1")).start()
+    client = play(waiting("cd /app")).start()
     name = client.wait_for_state("running")["container"]["name"]
     client.wait_for("the container", lambda: name in engine_lab.containers(), 60)
+    (client.slot / "stop").touch()
     client.wait_for("its end", lambda: name not in engine_lab.containers(), 60)
     assert client.finish() is not None
     assert client.wait_exit() == 0

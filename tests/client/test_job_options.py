@@ -22,6 +22,7 @@ from tests.lab import init_data as lab_init_data
 from tests.lab import played_client
 from tests.lab.engines import BASE_IMAGE, ENGINE_ROOM, Lab
 from tests.lab.played_client import PlayedClient
+from tests.lab.waiting import wait_for
 from tests.lab.workunit import FROM_BUSYBOX, Input, Workunit, busybox, script_job
 
 pytestmark = [*ENGINE_ROOM, pytest.mark.client]
@@ -453,5 +454,6 @@ def test_the_lab_knows_how_to_catch_a_password() -> None:
     with argument_vectors() as caught:
         subprocess.run(["sleep", "0.5", "0.01", "0"], check=True)
         assert caught == []
-        subprocess.run(["sh", "-c", "sleep 0.3; exit 0", PASSWORD], check=True)
-    assert caught != []
+        with subprocess.Popen(["sh", "-c", "read x; exit 0", PASSWORD],
+                              stdin=subprocess.PIPE):
+            wait_for("it is caught", lambda: caught, 30)

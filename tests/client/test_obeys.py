@@ -229,7 +229,7 @@ def test_quit_ends_a_build_at_once(play: Play, engine_lab: Lab) -> None:
     client = in_build(play(building()))
     asked = client.quit()
     assert client.wait_exit(20) == 0
-    assert time.monotonic() - asked < 5, client.story()
+    assert time.monotonic() - asked < 15, client.story()  # the build would take a minute
     assert client.state()["state"] == "ensure_image"
     assert client.finish() is None
     assert engine_lab.kind.value in client.stderr().lower()
@@ -244,7 +244,7 @@ def test_abort_ends_a_build_at_once(play: Play) -> None:
 def test_suspend_holds_a_build_until_resume(play: Play) -> None:
     client = in_build(play(building()))
     client.suspend()
-    client.wait_for("it was read", lambda: not client.unread(), 5)
+    client.wait_for("it was read", lambda: not client.unread(), 20)
     (client.slot / "seen").touch()
     client.resume()
     client.wait_for(

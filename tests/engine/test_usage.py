@@ -59,7 +59,7 @@ def test_processes_that_ended_still_count(engine: Engine, ask: Ask, host: Host) 
 
 
 def test_memory_is_what_the_job_holds(engine: Engine, ask: Ask, host: Host) -> None:
-    found = started(ask, engine, "head -c 100000000 /dev/zero | sort > /dev/null; sleep 1000")
+    found = started(ask, engine, "(head -c 100000000 /dev/zero; sleep 1000) | sort > /dev/null")
     files = files_of(host, found)
     most = 0
 

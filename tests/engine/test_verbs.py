@@ -287,7 +287,7 @@ def test_a_build_ended_midway_leaves_the_engine_usable(
     assert wait_for(lambda: running.poll() is not None or _somebody_runs(slow), 30)
     assert running.poll() is None
     running.end()
-    assert wait_for(lambda: running.poll() is not None, 5)
+    assert wait_for(lambda: running.poll() is not None, 20)
     assert wait_for(lambda: not _somebody_runs(slow), 15)
     assert ask(engine.image("boinc__m")) == Absent()
     if engine.kind is EngineKind.PODMAN:

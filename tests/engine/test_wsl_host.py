@@ -209,7 +209,7 @@ def test_starting_does_not_wait(host: WslHost) -> None:
     began = time.monotonic()
     running = host.start(sh("sleep 1000.5"))
     assert running.poll() is None
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
     running.end()
     assert reply_of(running).status == -9
 
@@ -246,13 +246,16 @@ def test_a_build_may_tidy_up_when_its_step_was_ended(host: WslHost) -> None:
     assert reply.status is None
 
 
-def test_a_build_without_steps_is_ended_at_once(host: WslHost) -> None:
+def test_a_build_without_steps_is_ended_at_once(
+    host: WslHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wsl_command, "_TIDY_UP", 60.0)
     running = host.start(sh("echo begun; while :; do :; done", build=True))
     assert wait_for(lambda: somebody_runs("echo begun; while"))
     began = time.monotonic()
     running.end()
-    assert reply_of(running).status == -9
-    assert time.monotonic() - began < 1.9
+    assert reply_of(running, 30).status == -9
+    assert time.monotonic() - began < 30
 
 
 def test_a_shell_that_dies_leaves_everything_unknown(host: WslHost) -> None:
@@ -304,7 +307,7 @@ def test_a_distro_that_hangs_holds_nobody(
     for _ in range(20):
         with pytest.raises(Unreachable):
             host.read("/proc/version")
-    assert time.monotonic() - began - taken < 0.4
+    assert time.monotonic() - began - taken < 5  # asked each time it would be ten
     assert taken < 10
 
 
@@ -363,7 +366,7 @@ def test_a_watch_notices_the_end(host: WslHost, slot: Path) -> None:
     assert watch is not None
     assert not watch.ended()
     running.end()
-    assert wait_for(watch.ended, 5)
+    assert wait_for(watch.ended, 20)
     assert watch.ended()
     reply_of(running)
 
@@ -380,11 +383,11 @@ def test_a_watch_asks_seldom(host: WslHost) -> None:
         return begin(program, most)
 
     host.begin_look = counted  # type: ignore[method-assign, assignment]
-    until = time.monotonic() + 1.0
-    while time.monotonic() < until:
+    began = time.monotonic()
+    while asked < 3 or time.monotonic() < began + 1.0:
         assert not watch.ended()
         time.sleep(0.005)
-    assert 2 <= asked <= 4
+    assert asked <= 1 + (time.monotonic() - began) / 0.3
 
 
 def test_what_is_no_process_is_not_watched(host: WslHost) -> None:

@@ -328,8 +328,8 @@ def test_while_wsl_hangs_the_client_is_obeyed(windows: Windows, play: Play) -> N
     client = play(job(), distro("stuck")).start()
     client.wait_for("it is asked", lambda: windows.calls, 20)
     sent = client.quit()
-    assert client.wait_exit(10) == 0
-    assert time.monotonic() - sent < 4
+    assert client.wait_exit(20) == 0
+    assert time.monotonic() - sent < 15  # a shell that opens has longer
     assert client.temporary_exit() is None
 
 

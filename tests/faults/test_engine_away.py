@@ -132,9 +132,12 @@ def test_a_container_that_somebody_removed_is_made_again_and_the_log_says_why(
 @both
 def test_an_image_that_somebody_removed_is_built_again(own_lab: Lab, job: PlayedClient) -> None:
     running(job)
+    # The wrapper stands still, or it could make and start another one before the image is gone.
+    job.process.send_signal(signal.SIGSTOP)
     own_lab.cli("rm", "--force", *own_lab.at_once, container_name(job))
     image = f"boinc__{job.project.name}__{job.fields['wu_name']}".lower()
     own_lab.cli("rmi", "--force", image, check=False)
+    job.process.send_signal(signal.SIGCONT)
     runs_again(job, 2)
     ends_well(job, own_lab, 2)
 
@@ -178,9 +181,9 @@ def test_while_it_does_not_answer_the_client_is_obeyed(own_lab: Lab, job: Played
     job.suspend()
     job.wait_for("words about it", lambda: "does not answer" in job.stderr(), 30)
     job.resume()
-    job.wait_for("it was read", lambda: not job.unread(), 5)
+    job.wait_for("it was read", lambda: not job.unread(), 20)
     job.suspend()
-    job.wait_for("it was read", lambda: not job.unread(), 5)
+    job.wait_for("it was read", lambda: not job.unread(), 20)
     away.unlink()
     job.wait_for("the pause", lambda: status(own_lab, job) == "paused", 60)
     job.resume()

@@ -27,6 +27,7 @@ from tests.lab.engines import ENGINE_ROOM, DockerLab, Lab
 from tests.lab.played_client import PlayedClient
 from tests.lab.waiting import wait_for
 from tests.lab.workunit import CHECKOUT
+from wrapper.engine.hosts.guard import is_over
 
 both = pytest.mark.parametrize("own_lab", [
     pytest.param(kind, marks=[*ENGINE_ROOM, pytest.mark.timeout(300)])
@@ -37,6 +38,8 @@ both = pytest.mark.parametrize("own_lab", [
 def reboot(lab: Lab, client: PlayedClient) -> None:
     """What a power cut and the boot after it leave of an engine and its containers."""
     client.kill()
+    # A power cut ends the switch as well; here it would work on in the middle of what is done now.
+    client.wait_for("the switch is called off", lambda: is_over(client.slot), 40)
     if isinstance(lab, DockerLab):
         daemon, lab._daemon = lab._daemon, None
         assert daemon is not None
