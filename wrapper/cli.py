@@ -63,7 +63,8 @@ def _locked(slot: Path, journal: Journal, options: Options, init: InitData | Non
         if not _taken(lock, signals):
             if signals.quit_asked:
                 return 0
-            return _later(slot, journal, "Another program works in this slot and does not go.")
+            why = "Another program works in this slot and does not go."
+            return _later(slot, journal, f"{why} Please end it, or restart this computer.")
         try:
             return _work(slot, journal, options, init, signals)
         finally:

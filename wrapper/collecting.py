@@ -19,7 +19,7 @@ from wrapper.engine.answers import Absent, Image, Unknown
 from wrapper.engine.hosts.base import Reply, Unreachable
 from wrapper.hosting import deliver, remembered
 from wrapper.imaging import clear_build
-from wrapper.looking import Patience, checked, look, wait_for_engine, words_of
+from wrapper.looking import Patience, checked, look, restart_it, wait_for_engine, words_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _LOG_HEAD, _LOG_TAIL = 8192, 24576
@@ -75,7 +75,8 @@ def _stopped(work: Work) -> Talk[Leave | Shown]:
             continue
         stops += 1
         if stops > _STOPS:
-            return Leave(f"{work.driver.kind.title} cannot end the job's container.")
+            who = work.driver.kind.title
+            return Leave(f"{who} cannot end the job's container. {restart_it(who)}")
         yield from work.driver.kill(work.container_name)
         if seen.shown is Shown.PAUSED:
             # a frozen process dies only when it thaws, and Docker refuses to kill a paused one

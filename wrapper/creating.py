@@ -17,7 +17,15 @@ from wrapper.engine.remains import remains
 from wrapper.gpu import UnknownGpu
 from wrapper.imaging import failed
 from wrapper.job_config import reaching_out
-from wrapper.looking import Patience, checked, heard_of_restart, look, wait_for_engine, words_of
+from wrapper.looking import (
+    Patience,
+    checked,
+    heard_of_restart,
+    look,
+    restart_it,
+    wait_for_engine,
+    words_of,
+)
 from wrapper.ordering import container_spec
 from wrapper.running import turn_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
@@ -53,7 +61,8 @@ def creating(work: Work) -> Step:
             if last is not None:
                 return last
             if refused > _ROUNDS:
-                return Leave(f"{work.driver.kind.title} makes a container that is not there then.")
+                who = work.driver.kind.title
+                return Leave(f"{who} makes a container that is not there. {restart_it(who)}")
 
 
 def _remove_old(

@@ -111,7 +111,7 @@ def _network(work: Work) -> Talk[Leave | None]:
         work.wants_network = True
         pause = patience.next()
         if pause is None:
-            return Leave("The job's image has to be fetched, and BOINC may not use the network now")
+            return Leave("The job's image has to be fetched: please let BOINC use the network.")
         yield Pause(pause)
     return None
 

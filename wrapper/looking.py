@@ -147,6 +147,11 @@ def wait_for_engine(work: Work, patience: Patience, said: str) -> Talk[Leave | N
     return None
 
 
+def restart_it(who: str) -> str:
+    """What a person can do about an engine that answers, and does not do as it is told."""
+    return f"Please restart {who}, or this computer."
+
+
 def words_of(answer: Container | Absent | Unknown) -> str:
     """What an engine said when it gave no answer, in one line."""
     said = answer.words if isinstance(answer, Unknown) else "the container is being changed"

@@ -11,10 +11,17 @@ import time
 from states.reconcile import KILLED, Act, Shown, Sighting, Verdict, reconcile
 from states.table import Event, Outcome, State
 from wrapper.engine.answers import Absent, Container, Unknown
-from wrapper.engine.hosts.base import Reply
+from wrapper.engine.hosts.base import Host, Reply, Unreachable
 from wrapper.engine.usage import usage_by_stats
 from wrapper.imaging import failed
-from wrapper.looking import Patience, heard_of_restart, look, wait_for_engine, words_of
+from wrapper.looking import (
+    Patience,
+    heard_of_restart,
+    look,
+    restart_it,
+    wait_for_engine,
+    words_of,
+)
 from wrapper.ordering import port_is_taken
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
@@ -30,7 +37,7 @@ _ESTIMATES = 60.0
 short job's use would never be told.
 """
 _FIRST_ESTIMATE = 1.0
-_REMOVAL = 1.0
+_REMOVAL = 3.0
 """Seconds that an engine may take to remove a container that it has killed for that."""
 _LAG = 0.1
 """Seconds until the next look when the process has ended and the engine has not noticed."""
@@ -171,8 +178,8 @@ def _answered(
         return None
     if act is Act.START and reply.status is not None:
         return failed("The container could not be started.", reply.words)
-    said = " ".join(reply.words.split())[:300]
-    return Leave(f"{work.driver.kind.title} would not {verb} the container. It said: {said}")
+    who, said = work.driver.kind.title, " ".join(reply.words.split())[:300]
+    return Leave(f"{who} would not {verb} the container. {restart_it(who)} It said: {said}")
 
 
 def _port_given_up(work: Work, reply: Reply) -> Talk[bool]:
@@ -201,7 +208,7 @@ def _watch(
     if work.record.temporary_exits:
         work.machine.note(temporary_exits=0)
     if work.watch is not None and work.watch.ended():
-        return (yield from _ended_unnoticed(work, follow))
+        return (yield from _ended_unnoticed(work, follow, container))
     follow.refusals = 0
     if work.watch is None and container.pid:
         work.accounts.follow(work.host, container.pid, container.id)
@@ -237,8 +244,14 @@ def _estimate(work: Work, follow: Following) -> Talk[None]:
         work.accounts.estimate(told, now)
 
 
-def _ended_unnoticed(work: Work, follow: Following) -> Talk[Turn | Leave | None]:
-    """The process has ended and the engine still shows it alive, for a moment or for ever."""
+def _ended_unnoticed(
+    work: Work, follow: Following, container: Container
+) -> Talk[Turn | Leave | None]:
+    """The process has ended and the engine still shows it alive, for a moment or for ever.
+
+    Podman learns of an end from the container's monitor. Where that was killed it never will, and
+    the exit code is lost: such a container is removed, and its run is one that was lost.
+    """
     work.accounts.read(work.host)
     follow.lags += 1
     if follow.lags < _LAGS:
@@ -247,7 +260,22 @@ def _ended_unnoticed(work: Work, follow: Following) -> Talk[Turn | Leave | None]
     if follow.lags == _LAGS:
         yield from work.driver.kill(work.container_name)
         return None
-    return Leave(f"{work.driver.kind.title} does not notice that the job's process has ended.")
+    who = work.driver.kind.title
+    if container.monitor is not None and not _lives(work.host, container.monitor):
+        work.journal.say(f"{who}'s monitor of the container is gone: nobody knows how it ended.")
+        reply = yield from work.driver.remove(container.id)
+        if reply.ok:
+            return None
+    return Leave(f"{who} does not notice that the job's process has ended. {restart_it(who)}")
+
+
+def _lives(host: Host, pid: int) -> bool:
+    """Whether a process of the engine's host lives; yes where nobody can say."""
+    try:
+        said = host.read(f"/proc/{pid}/stat")
+    except Unreachable:
+        return True
+    return said is not None and said.rpartition(b")")[2].split()[:1] not in ([b"Z"], [b"X"])
 
 
 def turn_of(work: Work, verdict: Verdict, seen: Sighting) -> Turn:

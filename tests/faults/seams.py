@@ -6,8 +6,9 @@ last word to the client) a line is written to the file ``FAULT_LOG``; and at the
 ``FAULT_AT`` the process kills itself. ``FAULT_BOOT`` is another boot to believe in; ``FAULT_FULL``
 a state that cannot be saved, since the disk is full from then on; ``FAULT_LOCK_WAIT`` how many
 seconds to wait for the slot, ``FAULT_TIDYING`` for an engine that is to tidy up,
-``FAULT_LOOK_LIMIT`` for one that is only asked something; ``FAULT_WITHOUT`` what the system does
-not have: ``pidfd``, ``cgroup``, or both, a blank between.
+``FAULT_LOOK_LIMIT`` for one that is only asked something; ``FAULT_LAGS`` how often to look for an
+end that the engine does not notice; ``FAULT_WITHOUT`` what the system does not have: ``pidfd``,
+``cgroup``, or both, a blank between.
 """
 
 from __future__ import annotations
@@ -230,6 +231,10 @@ def main() -> int:
         from wrapper import supervisor
 
         vars(supervisor)["_TIDYING"] = float(os.environ.pop("FAULT_TIDYING"))
+    if "FAULT_LAGS" in os.environ:
+        from wrapper import running
+
+        vars(running)["_LAGS"] = int(os.environ.pop("FAULT_LAGS"))
     if "FAULT_LOOK_LIMIT" in os.environ:
         from wrapper.engine.cli import Engine
 

@@ -6,6 +6,7 @@ Its labs are its own: what is torn here is nobody else's.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tests.faults.jobs import (
     stop,
     wrongs,
 )
+from tests.lab import leftovers
 from tests.lab.engines import BASE_IMAGE, ENGINE_ROOM, DockerLab, Lab
 from tests.lab.played_client import PlayedClient
 
@@ -261,6 +263,24 @@ def test_an_engine_that_hangs_once_the_job_has_finished_does_not_hold_us(
     assert job.temporary_exit() is None
     assert job.state()["state"] == "done"
     assert job.output("out").exists()
+
+
+@podman
+def test_an_end_that_nobody_can_tell_of_any_more_is_a_lost_run(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    """Podman shows a container as running for ever when its monitor was killed."""
+    job.environment["FAULT_LAGS"] = "10"
+    running(job)
+    job.wait_for("it is watched", lambda: any(told.number("wss") for told in job.statuses), 30)
+    monitors = [pid for pid in leftovers.processes_of(own_lab.path, family=False)
+                if leftovers.program(pid) == "conmon"]
+    assert monitors
+    for pid in monitors:
+        os.kill(pid, signal.SIGKILL)
+    counts_on(job)
+    ends_well(job, own_lab, 2)
+    assert "nobody knows how it ended" in job.stderr()
 
 
 LATE = """

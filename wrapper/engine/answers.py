@@ -59,8 +59,9 @@ class Container:
 
     ``exit_code`` is that of a container that has ended (None: not ended, or the engine does not
     know it: Podman says -1 where its monitor was killed). ``pid`` is that of its first process, on
-    the engine's host, while it runs. ``ports`` maps a TCP port inside to the port of the host it
-    is, or will be, reached at.
+    the engine's host, while it runs; ``monitor`` is Podman's process that waits for its end, and
+    alone can tell of it. ``ports`` maps a TCP port inside to the port of the host it is, or will
+    be, reached at.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Container:
     status: Status
     exit_code: int | None = None
     pid: int | None = None
+    monitor: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     oom_killed: bool = False
@@ -133,7 +135,7 @@ def read_inspect(said: bytes) -> Container:
     return Container(
         id=_text(one, "Id"), name=_text(one, "Name").removeprefix("/"), status=status,
         exit_code=_exit_code(state) if status is Status.EXITED else None,
-        pid=_positive(state.get("Pid")),
+        pid=_positive(state.get("Pid")), monitor=_positive(state.get("ConmonPid")),
         started_at=read_time(state.get("StartedAt")),
         finished_at=read_time(state.get("FinishedAt")),
         oom_killed=state.get("OOMKilled") is True, error=str(state.get("Error") or ""),
