@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -164,6 +165,44 @@ def test_killed_it_is_paused_and_taken_up_again(lab: InDistro, play: Play) -> No
     (client.slot / "go").touch()
     ends_well(client)
     assert (client.slot / "begun").read_text() == "begun\n"
+
+
+@both
+def test_while_a_job_runs_or_rests_no_process_is_started(
+    lab: InDistro, windows: Windows, play: Play
+) -> None:
+    # a job that starts none itself, while it waits for somebody to write
+    client = play(job("mkfifo gate; echo begun > begun; read x < gate; echo all > out\n"),
+                  distro(NAME, lab.kind)).start()
+    begun(client)
+    client.wait_for("it is told of", lambda: client.statuses, 30)
+    assert nothing_is_started(client, lab, windows)
+    client.suspend()
+    client.wait_for("it is paused", lambda: status(lab) == "paused", 15)
+    assert nothing_is_started(client, lab, windows)
+    client.resume()
+    client.wait_for("it goes on", lambda: status(lab) == "running", 15)
+    with open(client.slot / "gate", "w") as gate:
+        gate.write("go\n")
+    ends_well(client)
+
+
+def nothing_is_started(client: Client, lab: InDistro, windows: Windows) -> bool:
+    """Whether there come five seconds in a row, soon, in which nobody starts a process."""
+    def newest() -> tuple[int, int, int]:
+        # the last process number that was given out in the distro is the one that is asked now
+        assert lab.distro is not None
+        asked = subprocess.run([*lab.distro.enter, "cat", "/proc/loadavg"], check=True,
+                               stdin=subprocess.DEVNULL, capture_output=True)
+        children = Path(f"/proc/{client.pid}/task/{client.pid}/children").read_text()
+        return int(asked.stdout.split()[-1]), len(children.split()), len(windows.calls)
+
+    def quiet() -> bool:
+        last, *others = newest()
+        time.sleep(5)
+        return newest() == (last + 1, *others)
+
+    return wait_for(quiet, 25)
 
 
 def test_the_accounts_are_the_cgroups(lab: InDistro, play: Play) -> None:
