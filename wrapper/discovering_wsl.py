@@ -143,6 +143,9 @@ class _Rounds:
     def _no_list(self, reply: Reply) -> Leave:
         said = " ".join(said_by_wsl(reply).split())[:300]
         self._work.journal.say(f"`wsl -l -v` gave no list of distros. It said: {said}")
+        if reply.status is None and not reply.missing:
+            return Leave("WSL does not answer on this computer: please run `wsl --shutdown` in a "
+                         "terminal, or start the computer again.")
         return Leave(
             "WSL cannot be used on this computer: please run `wsl --status` in a terminal; it may "
             f"have to be installed (`wsl --install`) or updated (`wsl --update`). It said: {said}"

@@ -3,7 +3,7 @@
 #
 # WSL_STANDIN_DISTROS is a directory (a Unix path). Each file in it is a distro by that name; it holds the distro's
 # environment, one NAME=VALUE a line, and nothing else of this machine's environment gets in.
-# WSL_STANDIN_TROUBLE=hang makes it never answer, until its input ends; =off makes WSL itself refuse, as where it is not installed.
+# WSL_STANDIN_TROUBLE=hang makes it not answer for longer than anybody waits; =off makes WSL itself refuse, as where it is not installed.
 set -u
 distros=${WSL_STANDIN_DISTROS:?}
 distro='' user=root list='' straight=''
@@ -14,7 +14,7 @@ say() {
 }
 
 case "${WSL_STANDIN_TROUBLE:-}" in
-    hang) exec cat >/dev/null ;;
+    hang) exec sleep 90 ;;
     off)
         say "The Windows Subsystem for Linux is not installed. You can install by running 'wsl.exe --install'."
         exit 1

@@ -47,6 +47,13 @@ def test_without_wsl_the_job_waits_and_says_how_to_get_it(
     assert "not installed. You can install by running" in client.stderr()
 
 
+def test_a_wsl_that_hangs_is_given_up_with_words_for_the_volunteer(tmp_path: Path) -> None:
+    client = client_with(tmp_path / "C", [Distro("podman", 2)], "hang")
+    assert "WSL does not answer on this computer: please run `wsl --shutdown`" in postponed(client)
+    assert "the WSL distro podman gave no shell within 20 s" in client.stderr()
+    assert "wsl -l -v: no end after 20 s" in client.stderr()
+
+
 def test_a_quit_is_obeyed_while_wsl_hangs(tmp_path: Path) -> None:
     with client_with(tmp_path / "C", HANDED_OVER, "hang").start() as client:
         client.wait_for("the search", lambda: client.state().get("state") is not None, 60)
