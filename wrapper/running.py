@@ -22,6 +22,7 @@ from wrapper.looking import (
     wait_for_engine,
     words_of,
 )
+from wrapper.mending import torn
 from wrapper.ordering import port_is_taken
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
@@ -143,6 +144,8 @@ def _act(
 ) -> Talk[Turn | Leave | None]:
     if not isinstance(answer, Container) or verdict.act is Act.WAIT:
         return (yield from wait_for_engine(work, follow.patience, words_of(answer)))
+    if (yield from torn(work, answer)):
+        return None
     if verdict.act in (Act.WATCH, Act.REST):
         return (yield from _watch(work, follow, answer, verdict.act))
     work.at_rest = False

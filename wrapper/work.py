@@ -89,6 +89,10 @@ class Work:
     """The dead man's switch, armed as long as the container may run."""
     doubted: str = ""
     """The container that looked as if it were just being removed."""
+    torn_since: float | None = None
+    """Since when (monotonic, s) kernel and engine are of two minds whether it is frozen."""
+    torn_told: bool = False
+    """Whether the job's log has that already."""
     wants_network: bool = False
     ports_given_up: int = 0
     """How often the port for web graphics was taken when the container was to be started."""

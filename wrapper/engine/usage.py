@@ -70,11 +70,11 @@ def find(host: Host, pid: int, container_id: str = "") -> CgroupFiles | None:
 
 def locate(groups: bytes, mounts: bytes, container_id: str = "") -> CgroupFiles | None:
     """From /proc/PID/cgroup and /proc/self/mountinfo (cgroups(7), proc(5)) to the files' paths."""
-    paths = _paths(groups, container_id)
-    places = _places(mounts)
-    cpu = _below(places.get("cpuacct"), paths.get("cpuacct"))
-    memory = _below(places.get("memory"), paths.get("memory"))
-    unified = _below(places.get(""), paths.get(""))
+    paths = cgroup_paths(groups, container_id)
+    places = cgroup_places(mounts)
+    cpu = cgroup_below(places.get("cpuacct"), paths.get("cpuacct"))
+    memory = cgroup_below(places.get("memory"), paths.get("memory"))
+    unified = cgroup_below(places.get(""), paths.get(""))
     cpu_file = f"{cpu}/cpuacct.usage" if cpu else f"{unified}/cpu.stat"
     if not cpu and not unified:
         return None
@@ -154,7 +154,7 @@ def read_size(said: str) -> int:
     return round(float(found[1]) * base**power)
 
 
-def _paths(groups: bytes, container_id: str) -> dict[str, str]:
+def cgroup_paths(groups: bytes, container_id: str) -> dict[str, str]:
     """Controller -> path in its hierarchy; the unified hierarchy's name is empty."""
     paths = {}
     for line in groups.decode("utf-8", "replace").splitlines():
@@ -175,7 +175,7 @@ def _whole_container(path: str, container_id: str) -> str:
     return "/".join(parts[: own[-1] + 1]) if own else ""
 
 
-def _places(mounts: bytes) -> dict[str, tuple[str, str]]:
+def cgroup_places(mounts: bytes) -> dict[str, tuple[str, str]]:
     """Controller -> root and mount point of its hierarchy."""
     places: dict[str, tuple[str, str]] = {}
     for line in mounts.decode("utf-8", "replace").splitlines():
@@ -192,7 +192,7 @@ def _places(mounts: bytes) -> dict[str, tuple[str, str]]:
     return places
 
 
-def _below(place: tuple[str, str] | None, path: str | None) -> str:
+def cgroup_below(place: tuple[str, str] | None, path: str | None) -> str:
     """The directory of a cgroup; empty where it is not below what is mounted."""
     if place is None or path is None or path.startswith("/.."):
         return ""
