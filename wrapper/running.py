@@ -28,12 +28,12 @@ from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _LOOK_AGAIN = 300.0
 """Seconds between two looks at a container whose process is watched."""
-_LOOK_BLIND = 20.0
+_LOOK_BLIND = 30.0
 """Seconds between two looks at a container whose process cannot be watched; at first less, since it
 may just have ended before it could be.
 """
 _FIRST_LOOK_BLIND = 0.3
-_ESTIMATES = 60.0
+_ESTIMATES = 120.0
 """Seconds between two estimates of what a job uses, where it cannot be read; at first less, or a
 short job's use would never be told.
 """
@@ -236,7 +236,7 @@ def _watch(
 
 
 def _estimate(work: Work, follow: Following) -> Talk[None]:
-    """Where no cgroup can be read the engine's own figures have to do, once a minute: they cost."""
+    """Where no cgroup can be read the engine's own figures have to do, now and then: they cost."""
     now = time.monotonic()
     if now < follow.next_estimate:
         return

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 
 from tests.benchmarks import processes
 from tests.benchmarks.figures import NONE, a_minute, mebibytes, seconds
-from tests.benchmarks.stage import Job, Stage
+from tests.benchmarks.stage import OURS, Job, Stage
+from tests.faults.jobs import SEAMS
 
+LACKS = ("pidfd", "cgroup")
+"""What a system may lack, in the words of ``FAULT_WITHOUT``; see tests/faults/seams.py."""
+CALM = 60.0
+"""Seconds until a wrapper that sees no cgroup asks no more often than it always will."""
 SETTLE = 5.0
 """Seconds until what a change has caused is over."""
 
@@ -78,6 +83,25 @@ def idle(stage: Stage) -> float:
         time.sleep(stage.period())
         stage.idle["cpu"] = a_minute(stage.engine.cpu() - before, stage.period())
     return stage.idle["cpu"]
+
+
+def fallbacks(stage: Stage) -> tuple[str, ...]:
+    """A steady run where the system lacks what a wrapper watches by; only ours can be told so."""
+    if stage.subject.command != OURS:
+        return (NONE,) * len(LACKS)
+    alone = idle(stage)
+    return tuple(_without(stage, lack, alone) for lack in LACKS)
+
+
+def _without(stage: Stage, lack: str, alone: float) -> str:
+    """What wrapper and engine use a minute, in s."""
+    with stage.job() as job:
+        job.client.command = [*stage.wrappers.command(*SEAMS)]
+        job.client.environment["FAULT_WITHOUT"] = lack
+        job.running()
+        time.sleep(0 if stage.quick else CALM)
+        found = spent(stage, job)
+    return seconds(found.wrapper + max(0.0, found.engine - alone))
 
 
 def _memory(stage: Stage, job: Job) -> tuple[str, str]:
