@@ -80,6 +80,11 @@ class JobMachine:
         return self._place.state
 
     @property
+    def now(self) -> datetime:
+        """The time of day."""
+        return self._now()
+
+    @property
     def record(self) -> Record:
         """The record that was last saved."""
         return self._record

@@ -49,11 +49,17 @@ def _collect(work: Work) -> Talk[Leave | None]:
             return shown
         yield from _tell_log(work, shown in (Shown.EXITED, Shown.CREATED))
         yield from give_back(work)
+    finish(work)
+    return None
+
+
+def finish(work: Work) -> None:
+    """What collecting does at last, and does without the engine."""
+    if work.engine is not None:
         open_folders(work.slot)
     _deliver(work)
     _finish(work)
     work.finished = True
-    return None
 
 
 def _stopped(work: Work) -> Talk[Leave | Shown]:

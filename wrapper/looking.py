@@ -6,7 +6,7 @@ does not answer is waited for with growing pauses and a bound; the client is obe
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from states.reconcile import KILLED, Boot, Shown, Sighting
 from wrapper.engine.answers import Absent, Checkup, Container, Status, Unknown
@@ -25,6 +25,8 @@ _SHOWN = {
 _LONGEST_PAUSE = 30.0
 _PATIENCE = 600.0
 _PATIENCE_LEAVING = 8.0
+_CLOCKS_APART = timedelta(minutes=1)
+"""How far the clock of an engine's host may be ahead of ours."""
 
 
 class Patience:
@@ -91,8 +93,16 @@ def heard_of_restart(work: Work, seen: Sighting) -> Talk[None]:
     if seen.exit_code not in KILLED or ended is None or known:
         return
     started = yield from work.driver.started()
-    if isinstance(started, Unknown) or (started is not None and started > ended):
+    if isinstance(started, Unknown) or restarted_since(ended, started, work.machine.now):
         work.machine.note(engine_away=True)
+
+
+def restarted_since(ended: datetime, started: datetime | None, now: datetime) -> bool:
+    """Whether an engine that was ``started`` then was so after something ``ended``.
+
+    A start that is still to come by our clock proves nothing: the clock was set back since.
+    """
+    return started is not None and ended < started < now + _CLOCKS_APART
 
 
 def _seen_in_one_boot(work: Work, expected: bool) -> Talk[Container | Absent | Unknown]:

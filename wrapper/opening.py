@@ -23,6 +23,7 @@ from wrapper.apart import apart
 from wrapper.boinc import naming
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import Client
+from wrapper.boinc.slot import finish_written
 from wrapper.discovering import rebuilt_engine
 from wrapper.hosting import OUTPUTS_FILE
 from wrapper.job_config import BadJobConfig, JobConfig, load_job_config
@@ -81,6 +82,7 @@ def open_work(slot: Slot, platform: str = sys.platform) -> Work:
         proxies=proxy_environment(slot.init.proxy) if slot.init else {},
         mistake=mistake,
         platform=platform,
+        finished=machine.state is State.COLLECTING and finish_written(slot.path) is not None,
     )
     if machine.state is not State.DISCOVER_DISTRO:
         work.engine = rebuilt_engine(work)

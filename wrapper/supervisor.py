@@ -13,7 +13,7 @@ from collections.abc import Callable
 from states.store import NotSaved
 from states.table import Event, Outcome, State
 from wrapper.boinc.slot import SlotTrouble
-from wrapper.collecting import collecting, finish_code
+from wrapper.collecting import collecting, finish, finish_code
 from wrapper.creating import creating
 from wrapper.discovering import discovering
 from wrapper.engine.hosts.base import Order, Reply, Running, Watch
@@ -106,6 +106,7 @@ class Supervisor:
         """Obey, or else do the state's step. None: look again at what is wanted."""
         self._tick(0.0, ())
         if self._overdue():
+            finish(self._work)
             return Turn(Event.COLLECTED, "what is left is the client's to remove")
         state = self._work.machine.state
         wanted = answer(state, self._work.wish)

@@ -111,7 +111,7 @@ class Work:
     ended_id: str = ""
     """Which container was seen to have ended, once one was."""
     finished: bool = False
-    """Whether the finish file was written: what is left is to tidy up."""
+    """Whether the finish file stands, so that the client waits for our end, and not for long."""
 
     @property
     def record(self) -> Record:

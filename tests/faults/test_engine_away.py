@@ -265,6 +265,29 @@ def test_an_engine_that_hangs_once_the_job_has_finished_does_not_hold_us(
     assert job.output("out").exists()
 
 
+@both
+def test_an_engine_that_hangs_after_a_death_behind_the_finish_file_does_not_hold_the_next(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    """Killed alone the wrapper is started again at once, and the client's five minutes run on."""
+    told = job.slot / "boinc_finish_called"
+    put_in_front(own_lab, job, f"if [ -e {told} ]; then exec sleep 600; fi")
+    log = job.slot.parent / "seams.txt"
+    job.environment.update(FAULT_LOG=str(log), FAULT_AT=f"before {own_lab.kind.value} rm")
+    stop(job)
+    job.start()
+    assert job.wait_exit(90) == -9, job.story()
+    assert told.exists()
+    del job.environment["FAULT_LOG"], job.environment["FAULT_AT"]
+    job.environment["FAULT_TIDYING"] = "2"
+    job.start()
+    assert job.wait_exit(60) == CODE, job.story()
+    assert job.state()["state"] == "done"
+    assert job.temporary_exit() is None
+    assert job.output("out").exists()
+    assert starts(job) == 1
+
+
 @podman
 def test_an_end_that_nobody_can_tell_of_any_more_is_a_lost_run(
     own_lab: Lab, job: PlayedClient

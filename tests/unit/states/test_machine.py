@@ -240,7 +240,7 @@ def test_a_container_that_stands_ends_the_memory_of_the_one_cut_off(event: Event
 def test_no_public_class_gets_names_of_the_library() -> None:
     machine, _ = machine_at(fresh())
     public = {name for name in dir(machine) if not name.startswith("_")}
-    assert public == {"state", "record", "fire", "note"}
+    assert public == {"now", "state", "record", "fire", "note"}
 
 
 def test_the_resident_modules_load_nothing_heavy() -> None:
