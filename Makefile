@@ -49,7 +49,7 @@ test: setup lint  ## everything: packages, environment, lint and all tests
 
 test-windows: setup  ## what Windows is to do, on a real Python for Windows under Wine
 	@tests/windows/setup.sh '$(WINDOWS)' '$(PYTHON)'
-	$(PYTHON) -m tests.windows '$(WINDOWS)' -n 2 --dist loadgroup tests/unit tests/windows
+	$(PYTHON) -m tests.windows '$(WINDOWS)' -n 2 --dist loadgroup tests/unit tests/windows tests/engine
 
 demo: setup  ## one job under the real BOINC client; ENGINE=docker or podman chooses
 	ENGINE='$(ENGINE)' $(PYTHON) -m tests.lab.demo

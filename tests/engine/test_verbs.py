@@ -209,7 +209,7 @@ def test_the_environment_arrives_byte_for_byte(
         ask, engine, "sh", "-c", 'printf %s "$ARGS" > /o/args',
         options=("--env", "ARGS", "--volume", f"{there(tmp_path)}:/o"), environment={"ARGS": value},
     )
-    assert (tmp_path / "args").read_text() == value
+    assert (tmp_path / "args").read_text(encoding="utf-8") == value
 
 
 def test_an_image_is_built_tagged_and_removed(

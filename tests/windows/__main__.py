@@ -13,11 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
-from tests.lab.engines import Lab, Missing, close_labs, open_lab
-from wrapper.engine.answers import EngineKind
+from tests.lab.engines import DockerLab, Lab, Missing, PodmanLab
+from tests.windows.engines import DISTROS, WORKERS
 
+KINDS: dict[str, type[Lab]] = {"docker": DockerLab, "podman": PodmanLab}
 HERE = Path(__file__).resolve().parent
 # For drive Z: alone, which is this machine's root under Wine; of others a distro knows nothing.
 _WSLPATH = r"""#!/bin/sh
@@ -33,34 +35,39 @@ _NOWHERE = {"DOCKER_HOST": "unix:///nowhere", "CONTAINERS_CONF": "/nowhere"}
 def main() -> int:
     """Run them; pytest's exit status."""
     room, words = sys.argv[1], sys.argv[2:]
-    distros = Path(tempfile.mkdtemp(prefix="dw-distros-"))
-    try:
+    with ExitStack() as stack:
+        distros, engines = _folder(stack), _folder(stack)
         _write_distro(distros / "bare", {"PATH": "/bin"})
-        for kind in EngineKind:
-            _add_distro(distros, kind)
-        environment = {**os.environ, "WSL_STANDIN_DISTROS": str(distros)}
+        for kind in KINDS:
+            _add_distro(stack, kind, distros / kind)
+            for worker in WORKERS:
+                _add_distro(stack, kind, engines / f"{kind}-{worker}")
+        environment = {**os.environ, "WSL_STANDIN_DISTROS": str(distros), DISTROS: str(engines)}
         run = [str(HERE / "run.sh"), room, "-m", "pytest", "-p", "no:cacheprovider", *words]
         return subprocess.run(run, env=environment, check=False).returncode
-    finally:
-        close_labs()
-        shutil.rmtree(distros)
 
 
-def _add_distro(distros: Path, kind: EngineKind) -> None:
-    """A distro named after its engine; without one here, its tests say so."""
+def _folder(stack: ExitStack) -> Path:
+    folder = tempfile.mkdtemp(prefix="dw-distros-")
+    stack.callback(shutil.rmtree, folder)
+    return Path(folder)
+
+
+def _add_distro(stack: ExitStack, kind: str, path: Path) -> None:
+    """A distro with an engine of its own; without one here, its tests say so."""
     try:
-        lab: Lab = open_lab(kind)
+        lab = stack.enter_context(KINDS[kind]())
     except Missing as reason:
-        print(f"test-windows: no {kind.value}: {reason}", file=sys.stderr)
+        print(f"test-windows: no {kind}: {reason}", file=sys.stderr)
         return
     lab.base_image()
-    programs = distros / f".{kind.value}-programs"
+    programs = path.with_name(f".{path.name}-programs")
     programs.mkdir()
     (programs / "wslpath").write_text(_WSLPATH)
     (programs / "wslpath").chmod(0o755)
     variables = {name: value for name, value in lab.environment.items() if _of_a_distro(name)}
     variables["PATH"] += f":{programs}"
-    _write_distro(distros / kind.value, variables)
+    _write_distro(path, variables)
 
 
 def _write_distro(path: Path, variables: Mapping[str, str]) -> None:
