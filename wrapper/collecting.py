@@ -49,12 +49,19 @@ def _collect(work: Work) -> Talk[Leave | None]:
             return shown
         yield from _tell_log(work, shown in (Shown.EXITED, Shown.CREATED))
         yield from give_back(work)
-    finish(work)
+    try:
+        finish(work)
+    except OSError as error:
+        return Leave(f"There is no room for what the job made: {error.strerror}. Please make some.")
     return None
 
 
 def finish(work: Work) -> None:
-    """What collecting does at last, and does without the engine."""
+    """What collecting does at last, and does without the engine.
+
+    Raises:
+        OSError: the disk is too full for the outputs of a job that went well.
+    """
     if work.engine is not None:
         open_folders(work.slot)
     _deliver(work)
@@ -200,7 +207,13 @@ def _deliver(work: Work) -> None:
     if work.project_dir is None:
         return
     links = remembered(work.slot, work.project_dir)
-    delivered = deliver(work.slot, links.outputs if links else ())
+    try:
+        delivered = deliver(work.slot, links.outputs if links else ())
+    except OSError as error:
+        if work.record.outcome is Outcome.SUCCESS:
+            raise
+        work.journal.say(f"Output not delivered: {error}")
+        return
     for trouble in delivered.refused:
         work.journal.say(f"Output not delivered: {trouble}")
 

@@ -208,6 +208,9 @@ def deliver(slot: Path, outputs: Collection[Pair]) -> Delivered:
     Only plain files are moved: a link, FIFO or directory in an output's place is refused, and so is
     a target where a different file stands by now. An output that was not made is for the client to
     judge.
+
+    Raises:
+        OSError: the disk is full. It is to be tried again when there is room.
     """
     sorts: dict[str, list[str]] = {"moved": [], "missing": [], "refused": []}
     for name, target in outputs:
@@ -231,6 +234,8 @@ def _delivered(source: Path | None, name: str, target: Path) -> tuple[str, str]:
     try:
         _move(source, target)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         return "refused", f"{name} cannot be moved to {target}: {error.strerror}"
     return "moved", name
 

@@ -18,7 +18,15 @@ from tests.client.test_without_engine import program, put_off, refused
 from tests.lab import played_client
 from tests.lab.engines import ENGINE_ROOM, Lab
 from tests.lab.waiting import wait_for
-from tests.lab.workunit import CHECKOUT, FROM_BUSYBOX, Input, Workunit, busybox, script_job
+from tests.lab.workunit import (
+    CHECKOUT,
+    FROM_BUSYBOX,
+    Input,
+    Output,
+    Workunit,
+    busybox,
+    script_job,
+)
 
 pytestmark = [*ENGINE_ROOM, pytest.mark.client]
 
@@ -142,15 +150,15 @@ def test_a_client_that_quits_is_obeyed_when_the_engine_hangs_and_the_job_paused_
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Slots on a disk of 8 MB."""
-    slots = tmp_path / "slots"
-    slots.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(slots)]
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Slots, or whatever a test says, on a disk of 8 MB."""
+    folder = tmp_path / getattr(request, "param", "slots")
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
     if subprocess.run(words, capture_output=True, check=False).returncode:
         pytest.skip("no disk can be mounted here")
-    yield slots
-    subprocess.run(["umount", "-l", str(slots)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(disk: Path) -> Path:
@@ -185,6 +193,28 @@ def test_a_full_disk_pauses_the_job_which_goes_on_when_there_is_room(
     client.start()
     client.wait_for("it runs", lambda: status(engine_lab, client) == "running", 60)
     finished(client)
+
+
+@one_engine
+@pytest.mark.parametrize("small_disk", ["projects"], indirect=True)
+def test_an_output_waits_for_room_in_the_project(small_disk: Path, play: Play) -> None:
+    script = """
+cd /app; echo start >>starts; touch count; until [ -e stop ]; do sleep 0.1; done
+head -c 100000 /dev/zero >out
+"""
+    client = running(play(script_job("large", script, outputs=(Output("out"),))))
+    filler = fill(small_disk)
+    (client.slot / "stop").touch()
+    assert client.wait_exit() == 0, client.story()
+    assert client.finish() is None, client.story()
+    ending = client.temporary_exit()
+    assert ending is not None
+    assert "make some" in ending.message
+    assert ending.number >= 60
+    filler.unlink()
+    client.start()
+    finished(client)
+    assert client.output("out").stat().st_size == 100_000
 
 
 @one_engine
