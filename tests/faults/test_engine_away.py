@@ -77,6 +77,33 @@ def test_stopped_with_its_containers_and_started_again_it_runs_the_job_anew(
 
 
 @docker
+def test_stopped_for_a_minute_the_client_is_obeyed_and_the_job_ends_once(
+    own_lab: Lab, job: PlayedClient
+) -> None:
+    daemon = cast("DockerLab", own_lab)
+    running(job)
+    daemon.stop_daemon()
+    back = time.monotonic() + 60
+    while time.monotonic() < back:
+        for wish in (job.suspend, job.resume):
+            wish()
+            job.wait_for("it was read", lambda: not job.unread(), 10)
+            assert job.alive(), job.story()
+            time.sleep(5)  # what is tried is this very minute
+            # a silence is no news of the container
+            assert job.state()["state"] in ("running", "paused"), job.story()
+    assert (job.finish(), job.temporary_exit(), starts(job)) == (None, None, 1)
+    job.suspend()
+    daemon.start_daemon()
+    # what was cut off is seen to be so, and it is not begun again before it may run
+    job.wait_for_state("create", 90)
+    assert starts(job) == 1
+    job.resume()
+    runs_again(job, 2)
+    ends_well(job, own_lab, 2)
+
+
+@docker
 def test_stopped_while_nobody_watched_it_runs_the_job_anew(
     own_lab: Lab, job: PlayedClient
 ) -> None:
@@ -189,6 +216,22 @@ def test_while_it_does_not_answer_the_client_is_obeyed(own_lab: Lab, job: Played
     away.unlink()
     job.wait_for("the pause", lambda: status(own_lab, job) == "paused", 60)
     job.resume()
+    counts_on(job)
+    ends_well(job, own_lab)
+
+
+@both
+def test_while_it_does_not_answer_the_client_may_quit(own_lab: Lab, job: PlayedClient) -> None:
+    away = job.slot.parent / "away"
+    put_in_front(own_lab, job, SILENT.format(away=away))
+    running(job)
+    away.touch()
+    job.quit()
+    assert job.wait_exit(60) == 0, job.story()
+    assert (job.finish(), job.state()["state"], starts(job)) == (None, "paused", 1)
+    away.unlink()
+    job.wait_for("the pause", lambda: status(own_lab, job) == "paused", 60)
+    job.start()
     counts_on(job)
     ends_well(job, own_lab)
 
