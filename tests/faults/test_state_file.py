@@ -33,16 +33,22 @@ def torn(path: Path) -> None:
 
 
 def empty(path: Path) -> None:
-    path.write_bytes(b"")
+    shutil.copy(GOLDEN / "empty.json", path)
 
 
 def garbage(path: Path) -> None:
-    path.write_bytes(bytes(range(256)) * 40)
+    shutil.copy(GOLDEN / "garbage.json", path)
 
 
 def newer(path: Path) -> None:
     tree = json.loads(path.read_text())
     path.write_text(json.dumps({**tree, "schema_version": tree["schema_version"] + 1}))
+
+
+def older(path: Path) -> None:
+    """Of a version before the first: nobody can bring it up to date."""
+    tree = json.loads(path.read_text())
+    path.write_text(json.dumps({**tree, "schema_version": tree["schema_version"] - 1}))
 
 
 def of_another_job(path: Path) -> None:
@@ -60,7 +66,7 @@ def a_folder(path: Path) -> None:
     path.mkdir()
 
 
-SPOILT = [torn, empty, garbage, newer, of_another_job, a_link, a_folder]
+SPOILT = [torn, empty, garbage, newer, older, of_another_job, a_link, a_folder]
 
 
 def set_aside(client: PlayedClient) -> list[str]:

@@ -54,6 +54,21 @@ def test_a_file_of_version_1_is_read_for_ever() -> None:
     assert read_record(GOLDEN.read_bytes()) == GOLDEN_RECORD
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("torn", "not whole JSON"),
+        ("empty", "not whole JSON"),
+        ("garbage", "not whole JSON"),
+        ("newer", "written by a newer program"),
+        ("older", "schema version 0, which nobody can read any more"),
+    ],
+)
+def test_a_file_that_cannot_be_gone_on_from_says_why(name: str, why: str) -> None:
+    with pytest.raises(BadRecord, match=why):
+        read_record((GOLDEN.parent / f"{name}.json").read_bytes())
+
+
 def test_a_record_of_version_1_is_written_as_ever() -> None:
     assert to_json(GOLDEN_RECORD) == GOLDEN.read_text("utf-8")
 
