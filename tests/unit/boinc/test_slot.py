@@ -164,6 +164,30 @@ def test_the_finish_file_has_the_lines_of_the_client(
     assert os.listdir(tmp_path) == [FINISH_FILE]
 
 
+def test_the_finish_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is removed after it may be removed for good, even if the power fails then."""
+    done: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def syncing(descriptor: int) -> None:
+        sync(descriptor)
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        done.append("the folder is synced" if is_folder else "the file is synced")
+
+    def replacing(source: Path, target: Path) -> None:
+        replace(source, target)
+        done.append("it has its name")
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "replace", replacing)
+    write_finish(tmp_path, 3)
+    folder = [] if sys.platform == "win32" else ["the folder is synced"]
+    assert done == ["the file is synced", "it has its name", *folder]
+    assert finish_written(tmp_path) == 3
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"garbage\n", b"\xff\xfe", b"\0\0\0\0"])
 def test_a_finish_file_without_a_code_is_none(tmp_path: Path, content: bytes) -> None:
     assert finish_written(tmp_path) is None
