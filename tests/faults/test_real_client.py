@@ -33,6 +33,16 @@ def counts_on(client: RealClient) -> None:
     client.wait_for_state("running", 30)
 
 
+def killed_and_started(client: RealClient) -> None:
+    """Kill client and wrapper, start the client, and see its wrapper at work: until the switch
+    pauses it the job may count on without any.
+    """
+    killed = client.wrapper_pid()
+    client.kill_all()
+    client.start()
+    client.wait_for("another wrapper", lambda: client.wrapper_pid() != killed, 60)
+
+
 def test_client_and_wrapper_killed_again_and_again_end_the_job_once(engine_lab: Lab) -> None:
     try:
         client = RealClient(counting("real"), surroundings(engine_lab))
@@ -43,8 +53,7 @@ def test_client_and_wrapper_killed_again_and_again_end_the_job_once(engine_lab: 
     with client:
         counts_on(client)
         for _ in range(KILLS):
-            client.kill_all()
-            client.start()
+            killed_and_started(client)
             counts_on(client)
         (client.slot / "stop").touch()
         client.wait_until_finished(90)
