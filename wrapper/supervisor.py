@@ -30,12 +30,10 @@ from wrapper.work import Leave, Pause, Step, Turn, Work
 _TICK = 0.1
 _BRISK = 0.02
 """Seconds between two looks at a command that cannot wake the loop: on Windows none can."""
-_GLANCE = 0.25
+_GLANCE = 0.2
 """Seconds between two glances at the client while nothing but the container is waited for: to wake
 up is what watching costs most, about 0.06 ms each time.
 """
-_BLIND_GLANCE = 0.2
-"""The same where the process that is waited for has to be looked at, too, or cannot be seen."""
 _LONGEST_QUIET = 2.0
 """Seconds until the client is heard in full all the same: it says more than requests."""
 _GRACE = 5.0
@@ -181,11 +179,10 @@ class Supervisor:
             return True
         handles = watch.handles() if watch is not None else ()
         waited, stirred = [*handles, *self._signals.handles()], self._work.session.stirred
-        glance = _GLANCE if handles else _BLIND_GLANCE
         now = time.monotonic()
         until = now + min(seconds, self._telling.due(now))
         while (left := until - time.monotonic()) > 0:
-            ready = _wait(waited, min(glance, left))
+            ready = _wait(waited, min(_GLANCE, left))
             if watch is not None and (ready or not handles) and watch.ended():
                 return True
             if ready or stirred():
