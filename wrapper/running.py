@@ -12,6 +12,7 @@ from states.reconcile import KILLED, Act, Shown, Sighting, Verdict, reconcile
 from states.table import Event, Outcome, State
 from wrapper.engine.answers import Absent, Container, Unknown
 from wrapper.engine.hosts.base import Host, Reply, Unreachable
+from wrapper.engine.hosts.watching import is_dead
 from wrapper.engine.usage import usage_by_stats
 from wrapper.imaging import failed
 from wrapper.looking import (
@@ -278,7 +279,7 @@ def _lives(host: Host, pid: int) -> bool:
         said = host.read(f"/proc/{pid}/stat")
     except Unreachable:
         return True
-    return said is not None and said.rpartition(b")")[2].split()[:1] not in ([b"Z"], [b"X"])
+    return said is not None and not is_dead(said)
 
 
 def turn_of(work: Work, verdict: Verdict, seen: Sighting) -> Turn:
