@@ -185,7 +185,7 @@ class Supervisor:
             ready = _wait(waited, min(_GLANCE, left))
             if watch is not None and (ready or not handles) and watch.ended():
                 return True
-            if ready or stirred():
+            if ready or stirred() or self._signals.quit_asked:
                 break
         return False
 
