@@ -90,7 +90,7 @@ class LocalHost:
         """The beginning of a small file; see :meth:`wrapper.engine.hosts.base.Host.read`."""
         try:
             # not by open(): this is done every second, and that takes twice as long
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             try:
                 return _read_up_to(descriptor, most)
             finally:
