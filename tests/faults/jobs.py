@@ -87,6 +87,14 @@ def counts_on(client: PlayedClient, limit: float = 60) -> None:
     client.wait_for("the job counts", lambda: count(client) > before, limit)
 
 
+def running(client: PlayedClient) -> PlayedClient:
+    """Start the job and see it count."""
+    client.start()
+    counts_on(client)
+    client.wait_for_state("running")
+    return client
+
+
 def see_through(client: PlayedClient, limit: float = 90) -> int:
     """Start the wrapper as often as it leaves without having finished; its last exit status.
 

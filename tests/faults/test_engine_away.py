@@ -20,6 +20,7 @@ from tests.faults.conftest import CODE
 from tests.faults.jobs import (
     container_name,
     counts_on,
+    running,
     see_through,
     starts,
     status,
@@ -38,14 +39,6 @@ pytestmark = [*ENGINE_ROOM, pytest.mark.timeout(300)]
 both = pytest.mark.parametrize("own_lab", ["docker", "podman"], indirect=True)
 docker = pytest.mark.parametrize("own_lab", ["docker"], indirect=True)
 podman = pytest.mark.parametrize("own_lab", ["podman"], indirect=True)
-
-
-def running(client: PlayedClient) -> PlayedClient:
-    """Start the job and see it count."""
-    client.start()
-    counts_on(client)
-    client.wait_for_state("running")
-    return client
 
 
 def ends_well(client: PlayedClient, lab: Lab, runs: int = 1) -> None:

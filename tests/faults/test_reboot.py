@@ -16,6 +16,7 @@ from tests.faults.conftest import CODE
 from tests.faults.jobs import (
     container_id,
     counts_on,
+    running,
     see_through,
     starts,
     status,
@@ -77,14 +78,6 @@ def thaw(pid: int) -> None:
             state = Path(f"/sys/fs/cgroup/freezer{place}/freezer.state")
             if controllers == "freezer" and place != "/" and state.exists():
                 state.write_text("THAWED")
-
-
-def running(client: PlayedClient) -> PlayedClient:
-    """Start the job and see it count."""
-    client.start()
-    counts_on(client)
-    client.wait_for_state("running")
-    return client
 
 
 @both

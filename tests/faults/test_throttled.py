@@ -14,7 +14,7 @@ from tests.faults.jobs import (
     container_name,
     count,
     counting,
-    counts_on,
+    running,
     see_through,
     status,
     stop,
@@ -53,14 +53,6 @@ class Throttle:
             if not self._client.unread():
                 self._client.send(turns[at % 2])
                 at += 1
-
-
-def running(client: PlayedClient) -> PlayedClient:
-    """Start the job and see it count."""
-    client.start()
-    counts_on(client)
-    client.wait_for_state("running")
-    return client
 
 
 def ends_well(client: PlayedClient, lab: Lab, code: int = CODE) -> None:

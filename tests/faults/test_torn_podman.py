@@ -17,6 +17,7 @@ from tests.faults.jobs import (
     container_name,
     counts_on,
     leftovers,
+    running,
     see_through,
     status,
     stop,
@@ -33,14 +34,6 @@ pytestmark = [*ENGINE_ROOM, pytest.mark.timeout(300)]
 
 both = pytest.mark.parametrize("own_lab", ["docker", "podman"], indirect=True)
 podman = pytest.mark.parametrize("own_lab", ["podman"], indirect=True)
-
-
-def running(client: PlayedClient) -> PlayedClient:
-    """Start the job and see it count."""
-    client.start()
-    counts_on(client)
-    client.wait_for_state("running")
-    return client
 
 
 def ends_well(client: PlayedClient, lab: Lab) -> None:
