@@ -283,6 +283,19 @@ def test_an_unknown_distro_is_told_in_wsls_own_words(make: Make) -> None:
         host.read("/proc/version")
 
 
+def test_where_there_is_no_shell_it_is_told_how_wsl_ended(windows: Windows, make: Make) -> None:
+    windows.add_ending("silent", 7)
+    windows.add_ending("talking", 1, "out of\nmemory\n")
+    for name, ending in (("silent", "7, and said nothing"), ("talking", "1, and said this: out")):
+        how = f"wsl ended with exit status {ending}"
+        host = make(name)
+        assert f"{name} gave no shell: {how}" in host.run(Order(("true",))).words
+        with pytest.raises(Unreachable, match=f"{name} gave no shell: {how}"):
+            host.read("/proc/version")
+        with pytest.raises(Unreachable, match=f"{name} gives no shell: {how}"):
+            host.read("/proc/version")  # too soon to try again
+
+
 def test_without_wsl_the_reply_says_so(slot: Path) -> None:
     host = WslHost(NAME, slot, environment={"PATH": "/nowhere"})
     assert "wsl" in host.run(Order(("true",))).words

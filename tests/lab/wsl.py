@@ -164,6 +164,11 @@ class Windows:
         self.distros[name] = {"says": says}
         self.save()
 
+    def add_ending(self, name: str, status: int, last_words: str = "") -> None:
+        """A distro for which `wsl` ends at once, with last words by its standard error."""
+        self.distros[name] = {"ends": status, "last_words": last_words}
+        self.save()
+
     @property
     def calls(self) -> list[str]:
         """What `wsl` was asked for, a line for each time."""

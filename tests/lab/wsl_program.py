@@ -37,6 +37,11 @@ def main(config: str, words: list[str]) -> int:
                    "Error code: Wsl/Service/WSL_E_DISTRO_NOT_FOUND\r\n")
     if distro.get("says"):
         return say(distro["says"])
+    if "ends" in distro:
+        os.close(1)
+        time.sleep(_LAST_WORDS)  # on a busy computer they come after the output's end
+        os.write(2, distro["last_words"].encode())
+        return int(distro["ends"])
     if distro.get("hangs"):
         while sys.stdin.buffer.read(1):
             pass

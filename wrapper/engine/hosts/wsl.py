@@ -134,7 +134,7 @@ class WslHost:
             self._overdue, self._silent_since = frame, time.monotonic() - LOOK_LIMIT
             raise Unreachable(f"{self.name} has not answered for {LOOK_LIMIT:g} s")
         if frame.lost and not frame.status:
-            raise Unreachable(f"the shell in {self.name} has ended. {self._last_words()}".strip())
+            raise Unreachable(self.how_lost(self._looks) if self._looks else "the shell has ended")
         return frame
 
     def begin_look(self, program: str, most: int = 65536) -> Frame:
@@ -158,7 +158,7 @@ class WslHost:
             self._lose_looks()
         if self._looks is None:
             if time.monotonic() < self._not_before:
-                raise Unreachable(f"{self.name} gives no shell. {self._trouble}".strip())
+                raise Unreachable(f"{self.name} gives no shell{self._trouble}")
             self._looks = self.open_shell(deaf=True)
             if self._guarding:
                 self._looks.ask(self._guarding)
@@ -170,12 +170,16 @@ class WslHost:
         self._not_before = time.monotonic() + _REOPEN_PAUSE
         self.upheavals += 1
         if shell is not None:
-            self._trouble = shell.words
+            self._trouble = f": {shell.last_words}" if shell.ended else ", and does not answer"
             shell.kill()
             self._closing.append(shell)
 
-    def _last_words(self) -> str:
-        return f"It said: {self._looks.words}" if self._looks and self._looks.words else ""
+    def how_lost(self, shell: Shell) -> str:
+        """How a shell has ended, for a person; or that there was none, and why."""
+        what = f"the shell in {self.name} ended meanwhile"
+        if not shell.pid:
+            what = f"{self.name} gave no shell"
+        return f"{what}: {shell.last_words}"
 
     def read(self, path: str, most: int = 65536) -> bytes | None:
         """The beginning of a small file of text; see :meth:`wrapper.engine.hosts.base.Host.read`.

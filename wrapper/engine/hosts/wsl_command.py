@@ -118,10 +118,8 @@ class Command:
         return self._reply
 
     def _lost(self) -> str:
-        said = f" It said: {self._shell.words}" if self._shell.words else ""
-        if not self._shell.pid:
-            return f"{self._host.name} gave no shell.{said}"
-        return f"{shown(self._order)}: the shell in {self._host.name} ended meanwhile.{said}"
+        how = self._host.how_lost(self._shell)
+        return f"{shown(self._order)}: {how}" if self._shell.pid else how
 
     def _give_up(self, trouble: str) -> Reply:
         """It cannot be ended, or was never begun: whatever it does, nobody will know."""

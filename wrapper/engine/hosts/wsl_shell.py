@@ -169,6 +169,7 @@ class Shell:
         self._streams = (Stream(True), Stream(False))
         self._told: SimpleQueue[bytes | None] = SimpleQueue()
         self._opened = threading.Event()
+        self._no_more_errors = threading.Event()
         self.ended = False
         self.busy = False
         """For whoever opened it: whether it has a command to carry out."""
@@ -204,6 +205,13 @@ class Shell:
         """What it said outside of all answers, for a person."""
         said = [readable(stream.noise.kept) for stream in self._streams]
         return " ".join(" ".join(said).split())[:600]
+
+    @property
+    def last_words(self) -> str:
+        """How a shell that has ended did so, for a person: its exit status, and what it said."""
+        status = self._process.poll()
+        how = "closed its output" if status is None else f"ended with exit status {_shown(status)}"
+        return f"wsl {how}, and said {f'this: {self.words}' if self.words else 'nothing'}"
 
     def wait_open(self, seconds: float) -> bool:
         """Wait until it is open; whether it is."""
@@ -274,7 +282,8 @@ class Shell:
         with contextlib.suppress(OSError), pipe:
             _write_all(pipe, first)
             self._opened.wait()
-            while (told := self._told.get()) is not None:
+            # Where there is no shell nothing was begun, and it may all be said to another one.
+            while self.is_open and (told := self._told.get()) is not None:
                 _write_all(pipe, told)
 
     def _read(self, pipe: IO[bytes], stream: Stream) -> None:
@@ -287,14 +296,24 @@ class Shell:
                     self._wake()
         with self._lock:
             stream.end()
-            if stream is not self._streams[0]:
-                return  # the other one tells whether the shell has ended
+        if stream is not self._streams[0]:
+            self._no_more_errors.set()
+            return  # the other one tells whether the shell has ended
+        self._hear_out()
+        with self._lock:
             self.ended = True
             for each in self._streams:
                 each.lose()
         self._opened.set()
         self._told.put(None)
         self._wake()
+
+    def _hear_out(self) -> None:
+        """Why there is no shell, it tells by the other stream and its status: a moment for both."""
+        if not self._opened.is_set():
+            self._no_more_errors.wait(_STRAGGLER)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STRAGGLER)
 
     def _note_opening(self) -> None:
         if not self._opened.is_set() and self._hello.complete:
@@ -337,6 +356,11 @@ def readable(said: bytes) -> str:
     if len(plain) == len(said) or not odd:
         return text
     return said.decode("utf-16-le", "replace")
+
+
+def _shown(status: int) -> str:
+    """Windows' own are known to people by eight digits, as 0xC0000005."""
+    return f"0x{status:08X}" if status > 0xFFFF else str(status)
 
 
 def _write_all(pipe: IO[bytes], told: bytes) -> None:
