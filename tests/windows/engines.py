@@ -14,8 +14,6 @@ from wrapper.engine.answers import EngineKind
 
 WORKERS = ("gw0", "gw1")
 """Processes that `make test-windows` runs tests in, by pytest-xdist's names."""
-INTERNAL_ERROR = 1359
-"""What Wine 8 says on a very busy machine, seldom, when it has started no process."""
 DISTROS = "WSL_STANDIN_ENGINES"
 """The variable that names the folder of these distros; the client of whole jobs knows none of
 them.
@@ -46,21 +44,13 @@ class DistroLab(Lab):
         """Ask the engine by `wsl`, not by the product's code."""
         del environment
         line = ["wsl", "-d", self.name, "-u", "root", "-e", self.kind.value, *words]
-        try:
-            done = self._run(line, limit)
-        except OSError as error:
-            if getattr(error, "winerror", 0) != INTERNAL_ERROR:
-                raise
-            done = self._run(line, limit)
-        if check and done.returncode:
-            raise AssertionError(f"{self.kind.value} {words}: {done.stdout}{done.stderr}")
-        return done
-
-    def _run(self, line: list[str], limit: float) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             line, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
             timeout=limit, check=False, text=True, encoding="utf-8", creationflags=NO_WINDOW,
         )
+        if check and done.returncode:
+            raise AssertionError(f"{self.kind.value} {words}: {done.stdout}{done.stderr}")
+        return done
 
     def base_image(self) -> str:
         """It was built when the engine was started."""

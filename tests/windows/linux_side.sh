@@ -5,6 +5,8 @@
 # environment, one NAME=VALUE a line, and nothing else of this machine's environment gets in.
 # WSL_STANDIN_TROUBLE=hang makes it not answer for longer than anybody waits; =off makes WSL itself refuse, as where it is not installed.
 set -u
+# Without wsl.exe's sockets nothing that is said here would reach anybody: wsl.exe knows this status.
+[ -S /dev/stdin ] || exit 251
 distros=${WSL_STANDIN_DISTROS:?}
 distro='' user=root list='' straight=''
 

@@ -22,7 +22,7 @@ for program in wineserver wine x86_64-w64-mingw32-gcc unzip; do
 done
 
 # -- is it whole already? ----------------------------------------------------------------------------------------------
-sources=$(cat "$here"/*.c "$here/setup.sh" "$here/environment.sh" "$checkout/pyproject.toml" | sha256sum | cut -c1-16)
+sources=$(cat "$here"/*.c "$here/setup.sh" "$here/environment.sh" "$here/sitecustomize.py" "$checkout/pyproject.toml" | sha256sum | cut -c1-16)
 stamp=$room/.set-up-$sources
 mkdir -p "$room"
 exec 9>"$room.lock"
@@ -59,6 +59,7 @@ for wheel in wheels/*.whl; do
     unzip -qo "$wheel" -d py/Lib/site-packages
 done
 rm -rf wheels
+cp "$here/sitecustomize.py" py/Lib/site-packages
 
 # -- Wine --------------------------------------------------------------------------------------------------------------
 wineboot --init >/dev/null 2>&1 </dev/null 9>&-

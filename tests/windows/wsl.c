@@ -16,6 +16,8 @@
  * WSL_STANDIN names what to start, a Unix path; it gets our arguments as they are: linux_side.sh.
  * WSL_STANDIN_LOG names a file that gets a line for each start: whether we have a console, and
  * whether it has a window that a volunteer would see popping up.
+ * WSL_STANDIN_NOTES names a file that gets a line each time Wine has failed at something and was
+ * asked for it once more.
  */
 #define _WIN32_WINNT 0x0A00
 #include <winsock2.h>
@@ -29,6 +31,9 @@
 #define PIECE 65536
 #define LONGEST_COMMAND 32767
 #define LAST_WORDS_MS 5000
+#define TRIES 5
+#define STARTS L"WSL_STANDIN_STARTS"
+#define WITHOUT_STREAMS 251
 #define CANNOT_START 252
 #define DIED_WITHOUT_STATUS 255
 
@@ -168,21 +173,74 @@ static DWORD WINAPI await_status(void *unused)
     return 0;
 }
 
-static void log_start(void)
+/* Add a line to the file that a variable names. */
+static void append(const wchar_t *variable, const char *line)
 {
     static wchar_t path[1024];
-    char line[64];
     DWORD written;
     HANDLE file;
 
-    if (!GetEnvironmentVariableW(L"WSL_STANDIN_LOG", path, 1024))
+    if (!GetEnvironmentVariableW(variable, path, 1024))
         return;
     file = CreateFileW(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                        OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
-    snprintf(line, sizeof line, "console %s, window %s\n", GetConsoleCP() ? "yes" : "no",
-             GetConsoleWindow() ? "yes" : "no");
     WriteFile(file, line, (DWORD)strlen(line), &written, NULL);
     CloseHandle(file);
+}
+
+static void log_start(void)
+{
+    char line[64];
+
+    snprintf(line, sizeof line, "console %s, window %s\n", GetConsoleCP() ? "yes" : "no",
+             GetConsoleWindow() ? "yes" : "no");
+    append(L"WSL_STANDIN_LOG", line);
+}
+
+/*
+ * A Unix program gets our sockets from Wine only where we have a console. Without one it gets
+ * /dev/null, sees the end of its input at once, and ends well without a word. A console is a
+ * process of Wine's own, which it fails to start once in some thousand times: then we start
+ * ourselves with another console, and are only there to be waited for, or killed.
+ */
+static void start_anew(void)
+{
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {0};
+    STARTUPINFOW how = {.cb = sizeof how, .dwFlags = STARTF_USESTDHANDLES};
+    PROCESS_INFORMATION made;
+    DWORD status = CANNOT_START;
+    HANDLE job = CreateJobObjectW(NULL, NULL);
+    int tries = 0;
+
+    how.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
+    how.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
+    how.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+    do {
+        if (++tries > TRIES)
+            give_up("cannot start anew");
+        append(L"WSL_STANDIN_NOTES", "the console of a wsl stand-in\n");
+    } while (!CreateProcessW(NULL, GetCommandLineW(), NULL, NULL, TRUE, CREATE_NO_WINDOW, NULL,
+                             NULL, &how, &made));
+    /* When we are killed, so is the other. */
+    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
+    AssignProcessToJobObject(job, made.hProcess);
+    WaitForSingleObject(made.hProcess, INFINITE);
+    GetExitCodeProcess(made.hProcess, &status);
+    ExitProcess(status);
+}
+
+/* How often we were started for this one order, 1 at first. */
+static int starts(void)
+{
+    wchar_t text[8] = L"0";
+    int number;
+
+    GetEnvironmentVariableW(STARTS, text, 8);
+    number = _wtoi(text) + 1;
+    _snwprintf(text, 8, L"%d", number);
+    SetEnvironmentVariableW(STARTS, text);
+    return number;
 }
 
 /* What follows the program's own name in a command line. */
@@ -221,8 +279,14 @@ int wmain(void)
     SOCKET their_control, their_output;
     unsigned short port;
     HANDLE ends[2], outputs[2];
+    int start = starts();
 
-    log_start();
+    if (start == 1)
+        log_start();
+    if (GetConsoleCP() == 0 && start > TRIES)
+        give_up("Wine gives no console");
+    if (GetConsoleCP() == 0)
+        start_anew();
     if (WSAStartup(MAKEWORD(2, 2), &unused))
         give_up("no sockets");
     reports = listener(&port);
@@ -245,5 +309,7 @@ int wmain(void)
     if (WaitForMultipleObjects(2, ends, FALSE, INFINITE) != WAIT_OBJECT_0)
         WaitForSingleObject(ends[0], LAST_WORDS_MS);
     drain(outputs);
+    if (exit_status == WITHOUT_STREAMS)
+        give_up("Wine started bash without our sockets");
     ExitProcess(exit_status);
 }
