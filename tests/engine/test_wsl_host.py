@@ -296,6 +296,42 @@ def test_where_there_is_no_shell_it_is_told_how_wsl_ended(windows: Windows, make
             host.read("/proc/version")  # too soon to try again
 
 
+def test_where_wsl_gives_no_shell_it_is_asked_once_more(
+    windows: Windows, lab: InDistro, make: Make
+) -> None:
+    assert lab.distro is not None
+    windows.add_waking("waking", lab.distro)
+    host = make("waking")
+    assert host.run(sh("echo awake")) == Reply(0, b"awake\n")
+    assert host.run(sh("echo still")) == Reply(0, b"still\n")
+    assert windows.entered("waking") == 2
+
+
+def test_a_wsl_that_gives_no_shell_is_not_asked_for_ever(windows: Windows, make: Make) -> None:
+    windows.add_ending("broken", 1)
+    host = make("broken")
+    assert host.run(sh("echo never")).status is None
+    assert windows.entered("broken") == 2
+
+
+def test_an_order_can_be_ended_before_wsl_is_asked_once_more(
+    windows: Windows, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wsl_command, "_SECOND_TRY", 600.0)
+    windows.add_ending("broken", 1)
+    running = make("broken").start(sh("echo never"))
+    assert select.select(running.handles(), (), (), 15)[0]  # it has ended
+    assert running.poll() is None
+    running.end()
+    assert reply_of(running).status == -9
+
+
+def test_an_order_that_reached_a_shell_is_not_given_again(host: WslHost) -> None:
+    shell = int(host.run(sh("echo $PPID")).out)
+    assert host.run(sh(f"echo once >>/tmp/given; kill -9 {shell}; sleep 1")).status is None
+    assert host.run(sh("cat /tmp/given; rm /tmp/given")).out == b"once\n"
+
+
 def test_without_wsl_the_reply_says_so(slot: Path) -> None:
     host = WslHost(NAME, slot, environment={"PATH": "/nowhere"})
     assert "wsl" in host.run(Order(("true",))).words

@@ -166,8 +166,18 @@ class Windows:
 
     def add_ending(self, name: str, status: int, last_words: str = "") -> None:
         """A distro for which `wsl` ends at once, with last words by its standard error."""
-        self.distros[name] = {"ends": status, "last_words": last_words}
+        self.distros[name] = {"ends": status, "last_words": last_words, "times": 1000}
         self.save()
+
+    def add_waking(self, name: str, distro: Distro) -> None:
+        """A distro for which `wsl` ends at once when it is entered first."""
+        self.add(name, distro)
+        self.distros[name] |= {"ends": 255, "last_words": "Catastrophic failure", "times": 1}
+        self.save()
+
+    def entered(self, name: str) -> int:
+        """How often a shell in a distro was asked for."""
+        return sum(f"-d {name} " in call for call in self.calls)
 
     @property
     def calls(self) -> list[str]:

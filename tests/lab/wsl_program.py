@@ -23,8 +23,10 @@ def main(config: str, words: list[str]) -> int:
     """Do as the words say."""
     with open(config, encoding="utf-8") as file:
         known: dict[str, Any] = json.load(file)
-    with open(f"{config}.calls", "a", encoding="utf-8") as calls:
+    with open(f"{config}.calls", "a+", encoding="utf-8") as calls:
         calls.write(" ".join(words) + "\n")
+        calls.seek(0)
+        times = calls.read().splitlines().count(" ".join(words))
     if known["broken"]:
         return say(known["broken"])
     if words[:2] == ["-l", "-v"]:
@@ -37,7 +39,7 @@ def main(config: str, words: list[str]) -> int:
                    "Error code: Wsl/Service/WSL_E_DISTRO_NOT_FOUND\r\n")
     if distro.get("says"):
         return say(distro["says"])
-    if "ends" in distro:
+    if times <= distro.get("times", 0):
         os.close(1)
         time.sleep(_LAST_WORDS)  # on a busy computer they come after the output's end
         os.write(2, distro["last_words"].encode())

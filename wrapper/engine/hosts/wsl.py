@@ -76,14 +76,26 @@ class WslHost:
         """Start an order; see :meth:`wrapper.engine.hosts.base.Host.start`."""
         self._reap()
         try:
-            program = wsl_words.carried_out(order)
-            shell = self._free_shell(order)
-            command = Command(self, shell, order, shell.ask(program, order.head, order.tail))
+            command = Command(self, *self._given(order), order)
         except (OSError, ValueError) as error:
             trouble = f"{shown(order)} could not be started: {error}"
             return NotStarted(Reply(None, trouble=trouble))
         self._commands.append(command)
         return command
+
+    def _given(self, order: Order) -> tuple[Shell, Frame]:
+        program = wsl_words.carried_out(order)
+        shell = self._free_shell(order)
+        return shell, shell.ask(program, order.head, order.tail)
+
+    def given_anew(self, shell: Shell, order: Order) -> tuple[Shell, Frame]:
+        """Give an order to another shell, where one could not be had.
+
+        Raises:
+            OSError: `wsl` cannot be started.
+        """
+        self.finished_with(shell, healthy=False)
+        return self._given(order)
 
     def run(self, order: Order) -> Reply:
         """Start an order and wait for its reply, at most a little longer than its limit."""

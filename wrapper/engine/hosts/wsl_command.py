@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OPEN_LIMIT = 20.0
 """How long a shell may take to answer first, in seconds: the virtual machine may have to start."""
+# How long to wait before `wsl` is asked once more for a shell, in seconds.
+_SECOND_TRY = 1.0
 # How long a build may tidy up after its step was ended, in seconds.
 _TIDY_UP = 2.0
 # How long what was ended may take to be gone before nobody waits for it, in seconds.
@@ -44,13 +46,15 @@ class NotStarted:
 class Command:
     """An order that was given to a shell."""
 
-    def __init__(self, host: WslHost, shell: Shell, order: Order, frame: Frame) -> None:
+    def __init__(self, host: WslHost, shell: Shell, frame: Frame, order: Order) -> None:
         self._host, self._shell, self._order, self._frame = host, shell, order, frame
         self._end_by = time.monotonic() + order.limit
         self._late = False
         self._endings = 0
         self._strays: Frame | None = None
         self._reply: Reply | None = None
+        self._try_at = 0.0
+        self._has_tried = False
         shell.busy = True
 
     def poll(self) -> Reply | None:
@@ -58,7 +62,7 @@ class Command:
             return self._reply
         self._host.hush()
         if self._frame.complete:
-            return self._conclude()
+            return None if self._tries_again() else self._conclude()
         now = time.monotonic()
         if not self._shell.is_open and now - self._shell.began > OPEN_LIMIT:
             return self._give_up(f"{self._host.name} gave no shell within {OPEN_LIMIT:g} s")
@@ -85,6 +89,25 @@ class Command:
 
     def handles(self) -> tuple[int, ...]:
         return () if self._reply is not None else self._host.handles()
+
+    def _tries_again(self) -> bool:
+        """Whether another shell is awaited, since `wsl` ended without giving one.
+
+        That happens when the computer has just started or woken up. The order was said to nobody
+        then, so it is not carried out twice.
+        """
+        if self._has_tried or self._endings or self._shell.pid or not self._frame.lost:
+            return False
+        self._try_at = self._try_at or time.monotonic() + _SECOND_TRY
+        if time.monotonic() < self._try_at:
+            return True
+        self._has_tried = True
+        try:
+            self._shell, self._frame = self._host.given_anew(self._shell, self._order)
+        except OSError:
+            return False
+        self._shell.busy = True
+        return True
 
     def _no_strays(self) -> bool:
         """Whether it is known that nothing was there whose end the build could notice."""
