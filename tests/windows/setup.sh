@@ -26,13 +26,13 @@ sources=$(cat "$here"/*.c "$here/setup.sh" "$here/environment.sh" "$here/sitecus
 stamp=$room/.set-up-$sources
 mkdir -p "$room"
 exec 9>"$room.lock"
-flock 9
+flock --timeout 1800 9
 if [ -e "$stamp" ]; then
     exit 0
 fi
 echo "test-windows: making a Windows in $room"
 . "$here/environment.sh"
-wineserver -k 2>/dev/null 9>&- || true
+end_wine
 find "$room" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
 cd "$room"
 pip=("$python" -m pip --quiet --disable-pip-version-check)
@@ -62,16 +62,17 @@ rm -rf wheels
 cp "$here/sitecustomize.py" py/Lib/site-packages
 
 # -- Wine --------------------------------------------------------------------------------------------------------------
-wineboot --init >/dev/null 2>&1 </dev/null 9>&-
-wineserver --wait 9>&-
+timeout 300 "${fixed[@]}" wineboot --init >/dev/null 2>&1 </dev/null 9>&-
+timeout 60 wineserver --wait 9>&-
 system=$WINEPREFIX/drive_c/windows/system32
 x86_64-w64-mingw32-gcc -O2 -Wall -Wextra -Werror -s -shared -o "$system/bcryptprimitives.dll" \
     "$here/bcryptprimitives.c" -ladvapi32
 x86_64-w64-mingw32-gcc -O2 -Wall -Wextra -Werror -s -municode -o "$system/wsl.exe" "$here/wsl.c" -lws2_32
 
 # -- does it work? -----------------------------------------------------------------------------------------------------
-said=$(wine py/python.exe -c 'import sys, pydantic, transitions, pytest; print(sys.platform)' </dev/null 2>&1 9>&- | tail -n 1)
-wineserver --wait 9>&-
+check='import sys, pydantic, transitions, pytest; print(sys.platform)'
+said=$(timeout 120 "${fixed[@]}" wine py/python.exe -c "$check" </dev/null 2>&1 9>&- | tail -n 1)
+timeout 60 wineserver --wait 9>&-
 if [ "${said%$'\r'}" != win32 ]; then
     echo "test-windows: Python under Wine does not work: $said" >&2
     exit 1
