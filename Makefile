@@ -64,6 +64,7 @@ app: $(STAMP)  ## dist/docker_wrapper, the one file that a project puts into its
 	.ci/app '$(PYTHON)'
 
 leftovers:
+	@if [ -x '$(PYTHON)' ]; then $(PYTHON) -m tests.windows clean '$(WINDOWS)'; fi
 	@if [ -x '$(PYTHON)' ]; then $(PYTHON) -m tests.lab.engines clean; $(PYTHON) -m tests.lab.client_home clean; fi
 
 clean:  ## take away what make has made

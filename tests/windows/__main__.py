@@ -1,6 +1,7 @@
 """Runs tests under Windows Python, with distros that are this machine's: `make test-windows`.
 
-``python -m tests.windows DIR WORDS``: pytest's words, run in the Windows that setup.sh made in DIR.
+``python -m tests.windows DIR WORDS``: pytest's words, run in the Windows that setup.sh made in DIR;
+``python -m tests.windows clean DIR``: clears what a run that was killed has left.
 Starts an engine for each distro first, on Linux; what a distro's shell gets to see is in a file of
 its own, for the wsl.exe stand-in. Nothing is left behind.
 """
@@ -9,19 +10,26 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 from tests.lab.engines import DockerLab, Lab, Missing, PodmanLab
+from tests.lab.leftovers import lives
 from tests.windows.engines import DISTROS, WORKERS
 
 KINDS: dict[str, type[Lab]] = {"docker": DockerLab, "podman": PodmanLab}
 HERE = Path(__file__).resolve().parent
+LIMIT = 1800.0
+"""How long all tests may take, in seconds: some minutes, and ten on a very busy machine."""
+_END_LIMIT = 120.0
+_FOLDER = "dw-distros-"
 # For drive Z: alone, which is this machine's root under Wine; of others a distro knows nothing.
 _WSLPATH = r"""#!/bin/sh
 [ "$1" = -a ] && shift
@@ -47,9 +55,44 @@ def main() -> int:
         environment = {**os.environ, "WSL_STANDIN_DISTROS": str(distros), DISTROS: str(engines),
                        "WSL_STANDIN_NOTES": f"Z:{notes}"}
         run = [str(HERE / "run.sh"), room, "-m", "pytest", "-p", "no:cacheprovider", *words]
-        status = subprocess.run(run, env=environment, check=False).returncode
+        status = _run(run, environment)
         _tell(notes)
         return status
+
+
+def clean(room: str) -> None:
+    """Clear what runs that were killed have left, but for their engines."""
+    if (Path(room) / "prefix").exists():
+        subprocess.run([str(HERE / "run.sh"), room, "--end"], check=False, timeout=_END_LIMIT)
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        owner = folder.name.split("-")[2]
+        if owner.isdigit() and not lives(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command that tidies up when it is told to end; it is told so after a limit, or when we
+    are.
+    """
+    with subprocess.Popen(words, env=environment) as process:
+        try:
+            return process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            print(f"test-windows: no end after {LIMIT:g} s", file=sys.stderr)
+            return 124
+        finally:
+            process.terminate()
+            try:
+                process.wait(_END_LIMIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """A signal to end: engines and folders are tidied up on the way out."""
+    del frame
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def _tell(notes: Path) -> None:
@@ -60,7 +103,7 @@ def _tell(notes: Path) -> None:
 
 
 def _folder(stack: ExitStack) -> Path:
-    folder = tempfile.mkdtemp(prefix="dw-distros-")
+    folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-")
     stack.callback(shutil.rmtree, folder)
     return Path(folder)
 
@@ -94,4 +137,8 @@ def _of_a_distro(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["clean"]:
+        clean(sys.argv[2])
+    else:
+        signal.signal(signal.SIGTERM, _stop)
+        sys.exit(main())
