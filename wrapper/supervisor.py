@@ -6,7 +6,6 @@ any time, and it alone waits. What a wish of the client means is decided in :mod
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable
 
@@ -24,6 +23,7 @@ from wrapper.running import paused, running
 from wrapper.signals import Signals
 from wrapper.telling import Telling
 from wrapper.throttling import Throttle
+from wrapper.waiting import waiting_for
 from wrapper.wishes import Answer, Wish, answer
 from wrapper.work import Leave, Pause, Step, Turn, Work
 
@@ -34,7 +34,7 @@ _GLANCE = 0.2
 """Seconds between two glances at the client while nothing but the container is waited for: to wake
 up is what watching costs most, about 0.06 ms each time.
 """
-_LONGEST_QUIET = 2.0
+_LONGEST_QUIET = 4.0
 """Seconds until the client is heard in full all the same: it says more than requests."""
 _GRACE = 5.0
 """Seconds that a short change at the engine may still take when the client wants something else."""
@@ -178,14 +178,15 @@ class Supervisor:
         if watch is not None and watch.ended():
             return True
         handles = watch.handles() if watch is not None else ()
-        waited, stirred = [*handles, *self._signals.handles()], self._work.session.stirred
+        wait = waiting_for((*handles, *self._signals.handles()))
+        signals, stirred = self._signals, self._work.session.stirred
         now = time.monotonic()
         until = now + min(seconds, self._telling.due(now))
         while (left := until - time.monotonic()) > 0:
-            ready = _wait(waited, min(_GLANCE, left))
+            ready = wait(min(_GLANCE, left))
             if watch is not None and (ready or not handles) and watch.ended():
                 return True
-            if ready or stirred() or self._signals.quit_asked:
+            if ready or stirred() or signals.quit_asked:
                 break
         return False
 
@@ -242,7 +243,8 @@ class Supervisor:
 
     def _tick(self, seconds: float, handles: tuple[int, ...]) -> None:
         """Wait, at most so long, then hear the client and tell it what there is to tell."""
-        _wait([*handles, *self._signals.handles()], max(0.0, seconds))
+        if seconds > 0:
+            waiting_for((*handles, *self._signals.handles()))(seconds)
         now = time.monotonic()
         self._work.session.poll(now)
         self._work.wish = self._wish(now)
@@ -308,12 +310,3 @@ class Supervisor:
         while not self._telling.told_last() and time.monotonic() < until:
             self._tick(0.02, ())
         self._telling.told_last(insist=True)
-
-
-def _wait(handles: list[int], seconds: float) -> bool:
-    """Wait, at most so long, until a handle is ready; whether one is."""
-    if handles:
-        return bool(select.select(handles, (), (), seconds)[0])
-    if seconds > 0:  # on Windows there is nothing to wait for but time
-        time.sleep(seconds)
-    return False

@@ -13,11 +13,10 @@ import io
 import json
 import mmap
 import os
-import select
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,14 +25,13 @@ from typing import Any
 from tests.benchmarks import processes
 from tests.lab.init_data import init_data
 from tests.lab.played_client import APP_STATUS, CHANNEL, CONTROL_REQUEST, HEARTBEAT, STATE_FILE
-from wrapper import opening, places
+from wrapper import opening, places, supervisor
 from wrapper.boinc.init_data import read_init_data
 from wrapper.boinc.session import open_session
 from wrapper.engine.hosts.base import Order, Reply
 from wrapper.journal import Journal
 from wrapper.options import parse
 from wrapper.signals import Signals
-from wrapper.supervisor import Supervisor
 
 SETTLED = 4
 """Hours after which nothing is new any more: the history in the state file is full by then."""
@@ -98,7 +96,7 @@ class Engine:
             "Config": {"Labels": self.labels},
         }])
 
-    def read(self, path: str, most: int = 65536) -> bytes | None:
+    def read(self, path: str, most: int = 65536, often: bool = False) -> bytes | None:
         if path.endswith("/cgroup"):
             return f"1:cpuacct:/docker/{_ID}\n2:memory:/docker/{_ID}\n".encode()
         if path.endswith("/mountinfo"):
@@ -182,13 +180,13 @@ class Day:
         with (slot / "boinc_mmap_file").open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 8 * CHANNEL)
 
-    def select(
-        self, _r: Iterable[int], _w: Iterable[int], _x: Iterable[int],
-        timeout: float | None = None,
-    ) -> tuple[list[int], list[int], list[int]]:
-        """Instead of ``select.select``: nobody is ever ready."""
-        self.sleep(timeout or 0.0)
-        return [], [], []
+    def waiting_for(self, _handles: tuple[int, ...]) -> Callable[[float], bool]:
+        """Instead of :func:`wrapper.waiting.waiting_for`: nobody is ever ready."""
+        return self._wait
+
+    def _wait(self, seconds: float) -> bool:
+        self.sleep(seconds)
+        return False
 
     def sleep(self, seconds: float) -> None:
         """Instead of ``time.sleep``: the time has passed."""
@@ -238,13 +236,13 @@ def live(hours: int, base: Path) -> dict[str, float]:
     day = Day(slot, hours)
     setattr(places, "LocalHost", Engine)  # noqa: B010 - what it stands for is of another class
     time.monotonic, time.sleep = lambda: day.now, day.sleep  # type: ignore[assignment]
-    setattr(select, "select", day.select)  # noqa: B010
+    setattr(supervisor, "waiting_for", day.waiting_for)  # noqa: B010
     init = read_init_data(slot / "init_data.xml")
     session = open_session(slot, init, day.now)
     work = opening.open_work(opening.Slot(slot, parse([]), init, session, Journal(io.StringIO())))
     signals = Signals()
     before = time.process_time()
-    Supervisor(work, signals).run()
+    supervisor.Supervisor(work, signals).run()
     spent = time.process_time() - before
     signals.close()
     session.close()

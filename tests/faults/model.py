@@ -433,7 +433,7 @@ class ModelHost:
     def run(self, order: Order) -> Reply:
         return self._world.obey(order)
 
-    def read(self, path: str, most: int = 65536) -> bytes | None:
+    def read(self, path: str, most: int = 65536, often: bool = False) -> bytes | None:
         box = self._world.box
         if path.endswith("/cgroup"):
             return f"0::/docker/{box.id}\n".encode() if box else None

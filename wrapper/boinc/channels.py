@@ -32,6 +32,8 @@ NAMES = (
 """The channels in the order in which they lie in the segment."""
 SEGMENT_SIZE = CHANNEL_SIZE * len(NAMES)
 MMAP_FILE = "boinc_mmap_file"
+_REQUEST_FLAG = 0
+# Where in the file the flag of the first channel is.
 
 
 class Channel:
@@ -138,6 +140,17 @@ class Segment:
         this process by SIGBUS.
         """
         return self._descriptor < 0 or os.fstat(self._descriptor).st_size >= SEGMENT_SIZE
+
+    def stirred(self) -> bool:
+        """Whether a request waits or the memory was cut short, at the least cost there is: a read
+        of one byte cannot end this process, whatever became of the file.
+        """
+        if sys.platform == "win32" or self._descriptor < 0:
+            return self.process_control_request.waiting
+        try:
+            return os.pread(self._descriptor, 1, _REQUEST_FLAG) != b"\0"
+        except OSError:
+            return True
 
     def close(self) -> None:
         """Let go of the memory. No channel can be used after that."""

@@ -20,12 +20,8 @@ class ClientProcess:
 
     def alive(self) -> bool:
         """Whether it lives; yes where nobody lets us know."""
-        if not _exists(self.pid):
-            return False
-        if self._started is None:
-            return True
-        started = _start_time(self.pid)
-        return started is None or started == self._started
+        lives, started = _seen(self.pid)
+        return lives and (started is None or self._started in (None, started))
 
 
 if sys.platform == "win32":
@@ -64,31 +60,40 @@ if sys.platform == "win32":
         kernel.CloseHandle(handle)
         return str(times[0]) if told else None
 
+    def _seen(pid: int) -> tuple[bool, str | None]:
+        """Whether it lives, and when it was started, where that is told."""
+        return (True, _start_time(pid)) if _exists(pid) else (False, None)
+
 else:
 
-    def _exists(pid: int) -> bool:
+    def _seen(pid: int) -> tuple[bool, str | None]:
+        """Whether it lives, and when it was started, where that is told."""
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            return False
+            return False, None
         except PermissionError:
-            return True
-        return _state(pid) not in ("Z", "X")
+            return True, _start_time(pid)
+        words = _stat_words(pid)
+        # ``Z`` is a dead process that its parent did not ask for yet
+        return words[:1] not in (["Z"], ["X"]), _start_of(words)
 
     def _start_time(pid: int) -> str | None:
-        words = _stat_words(pid)
-        return words[19] if len(words) > 19 else None
+        return _start_of(_stat_words(pid))
 
-    def _state(pid: int) -> str:
-        """``Z`` is a dead process that its parent did not ask for yet."""
-        words = _stat_words(pid)
-        return words[0] if words else ""
+    def _start_of(words: list[str]) -> str | None:
+        return words[19] if len(words) > 19 else None
 
     def _stat_words(pid: int) -> list[str]:
         """What ``/proc/PID/stat`` says after the name of the program (proc(5)): state first."""
         try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                content = file.read(4096)
+            descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
         except OSError:
             return []
+        try:
+            content = os.read(descriptor, 4096)
+        except OSError:
+            return []
+        finally:
+            os.close(descriptor)
         return content.rpartition(b")")[2].decode("ascii", "replace").split()

@@ -202,6 +202,7 @@ class Session(Client):
         self._trickle_up = False
         self._ended = False
         self._last = ""
+        self._heard = ""
 
     @property
     def standalone(self) -> bool:
@@ -227,9 +228,7 @@ class Session(Client):
 
     def stirred(self) -> bool:
         """Whether a request waits, or the memory is not what it was."""
-        if self._gone is not None:
-            return False
-        return not self._segment.whole() or self._segment.process_control_request.waiting
+        return self._gone is None and self._segment.stirred()
 
     def client_gone(self, now: float) -> str | None:
         """By its process where that is known, else by the heartbeat."""
@@ -301,7 +300,10 @@ class Session(Client):
             self.reread_asked = True
 
     def _hear(self, text: str) -> None:
-        """A heartbeat, and what comes with it."""
+        """A heartbeat, and what comes with it. Most say what the one before said."""
+        if text == self._heard:
+            return
+        self._heard = text
         found = _said(text)
         # The client of 7.x and 8.x writes the first name, BOINC's own API looks for the second.
         names = ("network_suspended", "suspend_network")
@@ -321,7 +323,8 @@ class Session(Client):
 
     def _send_waiting(self) -> None:
         """Send what could not be sent before. Without a client it waits for ever."""
-        if not self._reachable():
+        waits = self._status is not None or self._graphics is not None or self._trickle_up
+        if not waits or not self._reachable():
             return
         self._send_status()
         if self._graphics is not None and self._segment.graphics_reply.write(self._graphics):

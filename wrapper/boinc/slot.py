@@ -187,7 +187,7 @@ def finish_written(slot: Path) -> int | None:
 def read_fraction(slot: Path) -> float | None:
     """What the job says it has done, 0..1; None where it says nothing that makes sense."""
     # asked every second, and most jobs have none: as cheap as can be
-    if not os.path.lexists(os.path.join(slot, FRACTION_FILE)):
+    if not os.access(f"{slot}/{FRACTION_FILE}", os.F_OK):
         return None
     try:
         value = float(_first_word(slot / FRACTION_FILE))

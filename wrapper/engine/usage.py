@@ -17,6 +17,9 @@ from wrapper.engine.answers import EngineKind, Unknown, read_rows
 from wrapper.engine.cli import LOOK_LIMIT, Engine
 from wrapper.engine.hosts.base import Asking, Host, Order, Unreachable
 
+_MOST = 8192
+# Bytes of a counters' file: memory.stat, the longest, has some 2,000.
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -88,7 +91,7 @@ def locate(groups: bytes, mounts: bytes, container_id: str = "") -> CgroupFiles 
 def read(host: Host, files: CgroupFiles) -> Usage | None:
     """What is used by now; None where it cannot be read (the container has ended)."""
     try:
-        cpu = _cpu(files, host.read(files.cpu))
+        cpu = _cpu(files, host.read(files.cpu, _MOST, often=True))
         return None if cpu is None else Usage(cpu, _wss(host, files))
     except (Unreachable, ValueError):
         return None
@@ -214,17 +217,15 @@ def _cpu(files: CgroupFiles, said: bytes | None) -> float | None:
 
 
 def _wss(host: Host, files: CgroupFiles) -> int:
-    said = host.read(files.memory) if files.memory else None
+    said = host.read(files.memory, _MOST, often=True) if files.memory else None
     if said is None:
         return 0
     key = b"inactive_file" if files.memory.endswith("/memory.current") else b"total_inactive_file"
-    return max(0, int(said) - (_field(host.read(files.memory_stat) or b"", key) or 0))
+    details = host.read(files.memory_stat, _MOST, often=True) or b""
+    return max(0, int(said) - (_field(details, key) or 0))
 
 
 def _field(said: bytes, key: bytes) -> int | None:
     """The number of a line `key number`; None without that line."""
-    for line in said.splitlines():
-        name, _, number = line.partition(b" ")
-        if name == key:
-            return int(number)
-    return None
+    _, found, rest = (b"\n" + said).partition(b"\n" + key + b" ")
+    return int(rest.partition(b"\n")[0]) if found else None

@@ -310,14 +310,15 @@ def test_a_poll_decodes_nothing_while_no_flag_is_set(
 
 
 @unix
+@pytest.mark.parametrize("left", [0, 100])
 def test_a_segment_cut_short_by_the_job_ends_the_session_and_not_the_process(
-    tmp_path: Path,
+    tmp_path: Path, left: int
 ) -> None:
     (tmp_path / MMAP_FILE).write_bytes(bytes(SEGMENT_SIZE))
     session = open_session(tmp_path, InitData(client_pid=os.getpid()), 0.0)
     assert not session.standalone
-    os.truncate(tmp_path / MMAP_FILE, 100)
-    assert session.stirred()
+    os.truncate(tmp_path / MMAP_FILE, left)
+    assert session.stirred() is (left == 0)
     session.poll(1.0)
     assert not session.stirred()
     assert not session.report(Status(1))

@@ -6,6 +6,7 @@ import gc
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -339,14 +340,45 @@ def test_a_watch_without_pidfds_notices_the_end(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-def test_a_number_that_was_given_to_another_process_is_not_the_one_that_was_watched() -> None:
-    assert not watching.StatWatch(os.getpid(), born_now()).ended()
-    assert watching.StatWatch(os.getpid(), b"1").ended()
+def test_a_process_that_nobody_has_asked_for_has_ended_for_a_watch_without_pidfds() -> None:
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    watch = watching.StatWatch(os.open(f"/proc/{child.pid}/stat", os.O_RDONLY))
+    assert not watch.ended()
+    child.kill()
+    wait_for("its end", watch.ended, 10)
+    child.communicate()
+    watch.close()
 
 
-def born_now() -> bytes:
-    """When this process was born."""
-    return watching.born(Path("/proc/self/stat").read_bytes())
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's files are Linux's")
+def test_a_file_that_is_read_often_is_kept_open_and_read_anew(
+    host: LocalHost, tmp_path: Path
+) -> None:
+    counter = tmp_path / "counter"
+    assert host.read(str(counter), often=True) is None
+    before = len(os.listdir("/proc/self/fd"))
+    for number in (b"1", b"22", b"333"):
+        counter.write_bytes(number)
+        assert host.read(str(counter), often=True) == number
+    assert host.read(str(counter), 2, often=True) == b"33"
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    for other in range(20):
+        (tmp_path / str(other)).write_bytes(b"x")
+        assert host.read(str(tmp_path / str(other)), often=True) == b"x"
+    assert len(os.listdir("/proc/self/fd")) == before + 4
+    assert host.read(str(counter), often=True) == b"333"
+    host.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's files are Linux's")
+def test_a_kept_file_of_a_process_that_is_gone_is_gone(host: LocalHost) -> None:
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    path = f"/proc/{child.pid}/stat"
+    assert host.read(path, often=True)
+    child.communicate()
+    assert host.read(path, often=True) is None
+    host.close()
 
 
 def test_what_is_no_process_is_not_watched(host: LocalHost) -> None:

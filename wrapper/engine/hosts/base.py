@@ -121,8 +121,11 @@ class Host(Protocol):
     def run(self, order: Order) -> Reply:
         """Start an order and wait for its reply."""
 
-    def read(self, path: str, most: int = 65536) -> bytes | None:
+    def read(self, path: str, most: int = 65536, often: bool = False) -> bytes | None:
         """The beginning of a small file; None where there is definitely no such file.
+
+        ``often``: it will be read again and again, and gives all it has at once, as the kernel's
+        files do; the host may keep it open.
 
         Raises:
             Unreachable: it could not be read for any other reason.

@@ -41,6 +41,8 @@ _MOST_PER_POLL = 2 << 20
 _TIDY_UP = 2.0
 # How long close() waits for what it ended, in seconds.
 _LAST_WAIT = 5.0
+# How many files that are read again and again are kept open at most: those of one container.
+_MOST_KEPT = 4
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ENODEV)
 
 
@@ -62,6 +64,7 @@ class LocalHost:
         path = self._environment.get("PATH") or os.defpath
         self._environment["PATH"] = os.pathsep.join((path, *_FOR_ROOT))
         self._running: set[_Child] = set()
+        self._kept: dict[str, int] = {}
 
     def start(self, order: Order) -> Running:
         """Start an order; see :meth:`wrapper.engine.hosts.base.Host.start`."""
@@ -86,10 +89,12 @@ class LocalHost:
             pause = 0.25 if sys.platform == "linux" else 0.02
             select.select(running.handles(), (), (), pause)
 
-    def read(self, path: str, most: int = 65536) -> bytes | None:
+    def read(self, path: str, most: int = 65536, often: bool = False) -> bytes | None:
         """The beginning of a small file; see :meth:`wrapper.engine.hosts.base.Host.read`."""
         try:
-            # not by open(): this is done every second, and that takes twice as long
+            if often and sys.platform != "win32":
+                return self._read_kept(path, most)
+            # not by open(): that takes twice as long
             descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             try:
                 return _read_up_to(descriptor, most)
@@ -99,6 +104,25 @@ class LocalHost:
             if error.errno in _GONE:
                 return None
             raise Unreachable(f"{path} could not be read: {error.strerror}") from error
+
+    if sys.platform != "win32":
+
+        def _read_kept(self, path: str, most: int) -> bytes:
+            """To find a file and to open it takes longer than to read it: it is kept open."""
+            if path in self._kept:
+                try:
+                    return os.pread(self._kept[path], most, 0)
+                except OSError:  # of a cgroup that is gone; there may be one of that name again
+                    self._let_go(path)
+            if len(self._kept) >= _MOST_KEPT:
+                self._let_go(next(iter(self._kept)))
+            self._kept[path] = os.open(path, os.O_RDONLY)
+            return os.pread(self._kept[path], most, 0)
+
+    def _let_go(self, path: str) -> None:
+        descriptor = self._kept.pop(path, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
     def write(self, path: str, content: bytes) -> bool:
         """Write into a file that exists; False if that failed."""
@@ -149,6 +173,8 @@ class LocalHost:
 
     def close(self) -> None:
         """End what still runs, and wait for its end a moment."""
+        for path in list(self._kept):
+            self._let_go(path)
         for child in self._running:
             child.end()
         give_up = time.monotonic() + _LAST_WAIT

@@ -35,9 +35,9 @@ class MacHost(LocalHost):
         """Its real name: /tmp and /var are links on a Mac, and the machine does not have them."""
         return os.path.realpath(local)
 
-    def read(self, path: str, most: int = 65536) -> bytes | None:
+    def read(self, path: str, most: int = 65536, often: bool = False) -> bytes | None:
         """The engine's files are in the machine: none of them is here."""
-        del path, most
+        del path, most, often
         return None
 
     def write(self, path: str, content: bytes) -> bool:

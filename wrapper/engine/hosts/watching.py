@@ -1,7 +1,7 @@
 """Watching a process of this computer: by a pidfd, or by looking at /proc where there are none.
 
-A process's number may be given to another one; a pidfd may not, nor may the number together with
-the time of its birth. Knows the kernel only.
+A process's number may be given to another one; a pidfd may not, nor may an open file of it in
+/proc. Knows the kernel only.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ def watch_process(pid: int) -> Watch | None:
     descriptor = pidfd(pid)
     if descriptor is not None:
         return _PidfdWatch(descriptor)
-    birth = born(_line(pid) or b"")
-    return StatWatch(pid, birth) if birth else None
+    try:
+        return StatWatch(os.open(f"/proc/{pid}/stat", os.O_RDONLY))
+    except OSError:
+        return None
 
 
 def pidfd(pid: int) -> int | None:
@@ -71,42 +73,37 @@ class _PidfdWatch:
 
 
 class StatWatch:
-    """By looking now and then, for a kernel or a sandbox without pidfds."""
+    """By looking now and then, for a kernel or a sandbox without pidfds.
 
-    def __init__(self, pid: int, birth: bytes) -> None:
-        self._pid, self._birth = pid, birth
+    The open file belongs to the process, and not to whoever has its number later.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """``descriptor``: its /proc/PID/stat, this object's from now on."""
+        self._descriptor = descriptor
         self._ended = False
         self._next = 0.0
 
     def ended(self) -> bool:
         """Whether it has ended. What cannot be read just now has not."""
         now = time.monotonic()
-        if not self._ended and now >= self._next:
+        if not self._ended and now >= self._next and self._descriptor >= 0:
             self._next = now + _EVERY
-            line = _line(self._pid)
-            self._ended = line is not None and (is_dead(line) or born(line) != self._birth)
+            self._ended = self._gone()
         return self._ended
+
+    def _gone(self) -> bool:
+        try:
+            return sys.platform != "win32" and is_dead(os.pread(self._descriptor, 1024, 0))
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
 
     def handles(self) -> tuple[int, ...]:
         return ()
 
     def close(self) -> None:
-        """Nothing is held."""
-
-
-def _line(pid: int) -> bytes | None:
-    """A process's /proc/PID/stat: empty where it is gone, None where it cannot be read."""
-    try:
-        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-    except OSError:
-        return None
-    try:
-        return os.read(descriptor, 4096)
-    except ProcessLookupError:
-        return b""
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -193,9 +193,10 @@ class WslHost:
             what = f"{self.name} gave no shell"
         return f"{what}: {shell.last_words}"
 
-    def read(self, path: str, most: int = 65536) -> bytes | None:
+    def read(self, path: str, most: int = 65536, often: bool = False) -> bytes | None:
         """The beginning of a small file of text; see :meth:`wrapper.engine.hosts.base.Host.read`.
         """
+        del often  # the shell opens it each time
         frame = self.look(wsl_words.read_file(path), most)
         if frame.status == "1":
             return None

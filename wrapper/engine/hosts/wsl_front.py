@@ -90,9 +90,9 @@ class WslFront:
             time.sleep(0.01)
         return reply
 
-    def read(self, path: str, most: int = 65536) -> bytes | None:
+    def read(self, path: str, most: int = 65536, often: bool = False) -> bytes | None:
         """No file of an engine's host can be read here."""
-        del most
+        del most, often
         raise Unreachable(f"{path} is in no distro that is known yet")
 
     def write(self, path: str, content: bytes) -> bool:
