@@ -178,17 +178,16 @@ class Supervisor:
         if watch is not None and watch.ended():
             return True
         handles = watch.handles() if watch is not None else ()
+        unheard = watch if not handles else None
         wait = waiting_for((*handles, *self._signals.handles()))
         signals, stirred = self._signals, self._work.session.stirred
-        now = time.monotonic()
-        until = now + min(seconds, self._telling.due(now))
-        while (left := until - time.monotonic()) > 0:
-            ready = wait(min(_GLANCE, left))
-            if watch is not None and (ready or not handles) and watch.ended():
-                return True
-            if ready or stirred() or signals.quit_asked:
-                break
-        return False
+        left = min(seconds, self._telling.due(time.monotonic()))
+        while left > 0 and not (
+            wait(min(_GLANCE, left) * 1000) or stirred() or signals.quit_asked
+            or (unheard is not None and unheard.ended())
+        ):
+            left -= _GLANCE
+        return watch is not None and watch.ended()
 
     def _ordered(self, order: Order, state: State) -> Reply | None:
         """Start an order and follow it; one that only looks, or builds, yields to the client."""
@@ -244,7 +243,7 @@ class Supervisor:
     def _tick(self, seconds: float, handles: tuple[int, ...]) -> None:
         """Wait, at most so long, then hear the client and tell it what there is to tell."""
         if seconds > 0:
-            waiting_for((*handles, *self._signals.handles()))(seconds)
+            waiting_for((*handles, *self._signals.handles()))(seconds * 1000)
         now = time.monotonic()
         self._work.session.poll(now)
         self._work.wish = self._wish(now)

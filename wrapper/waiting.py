@@ -1,4 +1,8 @@
-"""Waiting for one of several handles, in the way that costs least on each system. Knows no more."""
+"""Waiting for one of several handles, in the way that costs least on each system. Knows no more.
+
+To wake up is most of what it costs to watch a job, so this is the system's own function wherever
+there is one, told of the handles once.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +10,32 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 
 
-def waiting_for(handles: tuple[int, ...]) -> Callable[[float], bool]:
-    """A function that waits, at most so many s, until a handle is ready; whether one is.
+def waiting_for(handles: tuple[int, ...]) -> Callable[[float], object]:
+    """A function that waits, at most so many ms, until a handle is ready; something true if one is.
 
-    It can be called often, and is cheap then: the kernel is told of the handles once where it can
-    be. A handle whose other end was closed is ready, and so is one that was closed here.
+    It can be called often. A handle whose other end was closed is ready, and so is one that was
+    closed here.
     """
-    if not handles:  # on Windows there may be nothing to wait for but time
-        return _sleep
-    return partial(_ready, _told(handles))
+    return _told(handles) if handles else _sleep
 
 
-def _sleep(seconds: float) -> bool:
-    time.sleep(seconds)
+def _sleep(milliseconds: float) -> bool:
+    """On Windows there may be nothing to wait for but time."""
+    time.sleep(milliseconds / 1000)
     return False
 
 
 if sys.platform == "win32":
 
-    def _told(handles: tuple[int, ...]) -> tuple[int, ...]:
-        return handles
-
-    def _ready(handles: tuple[int, ...], seconds: float) -> bool:
-        return bool(select.select(handles, (), (), seconds)[0])
+    def _told(handles: tuple[int, ...]) -> Callable[[float], object]:
+        return lambda milliseconds: select.select(handles, (), (), milliseconds / 1000)[0]
 
 else:
 
-    def _told(handles: tuple[int, ...]) -> select.poll:
+    def _told(handles: tuple[int, ...]) -> Callable[[float], object]:
         poll = select.poll()
         for handle in handles:
             poll.register(handle, select.POLLIN)
-        return poll
-
-    def _ready(poll: select.poll, seconds: float) -> bool:
-        return bool(poll.poll(seconds * 1000))
+        return poll.poll

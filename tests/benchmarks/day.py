@@ -180,12 +180,12 @@ class Day:
         with (slot / "boinc_mmap_file").open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 8 * CHANNEL)
 
-    def waiting_for(self, _handles: tuple[int, ...]) -> Callable[[float], bool]:
+    def waiting_for(self, _handles: tuple[int, ...]) -> Callable[[float], object]:
         """Instead of :func:`wrapper.waiting.waiting_for`: nobody is ever ready."""
         return self._wait
 
-    def _wait(self, seconds: float) -> bool:
-        self.sleep(seconds)
+    def _wait(self, milliseconds: float) -> bool:
+        self.sleep(milliseconds / 1000)
         return False
 
     def sleep(self, seconds: float) -> None:
