@@ -6,11 +6,13 @@ any time, and it alone waits. What a wish of the client means is decided in :mod
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
 from states.store import NotSaved
 from states.table import Event, Outcome, State
+from wrapper.boinc.channels import UNASKED
 from wrapper.boinc.slot import SlotTrouble
 from wrapper.collecting import collecting, finish, finish_code
 from wrapper.creating import creating
@@ -178,15 +180,19 @@ class Supervisor:
         if watch is not None and watch.ended():
             return True
         handles = watch.handles() if watch is not None else ()
-        unheard = watch if not handles else None
-        wait = waiting_for((*handles, *self._signals.handles()))
-        signals, stirred = self._signals, self._work.session.stirred
-        left = min(seconds, self._telling.due(time.monotonic()))
-        while left > 0 and not (
-            wait(min(_GLANCE, left) * 1000) or stirred() or signals.quit_asked
-            or (unheard is not None and unheard.ended())
-        ):
-            left -= _GLANCE
+        heard = (*handles, *self._signals.handles())
+        wait, glance = waiting_for(heard), self._work.session.glance()
+        # what cannot wake us has to be asked each time
+        deaf, unwatched = not self._signals.handles(), watch if not handles else None
+        seconds = min(seconds, self._telling.due(time.monotonic()))
+        with contextlib.suppress(OSError):
+            for pause in _pauses(seconds):
+                if wait(pause) or glance() != UNASKED:
+                    break
+                if unwatched is not None and unwatched.ended():
+                    return True
+                if deaf and self._signals.quit_asked:
+                    break
         return watch is not None and watch.ended()
 
     def _ordered(self, order: Order, state: State) -> Reply | None:
@@ -309,3 +315,10 @@ class Supervisor:
         while not self._telling.told_last() and time.monotonic() < until:
             self._tick(0.02, ())
         self._telling.told_last(insist=True)
+
+
+def _pauses(seconds: float) -> list[float]:
+    """The pauses between glances, in ms, that make up so many seconds."""
+    whole = int(max(0.0, seconds) / _GLANCE)
+    rest = seconds - whole * _GLANCE
+    return [_GLANCE * 1000] * whole + ([rest * 1000] if rest > 0 else [])

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 
+from wrapper.boinc.channels import UNASKED
 from wrapper.boinc.session import Client, Status
 from wrapper.engine.hosts.base import Order, Reply
 
@@ -362,8 +363,8 @@ class PlayedSession(Client):
     def poll(self, now: float) -> None:
         """Nothing is to be read."""
 
-    def stirred(self) -> bool:
-        return False
+    def glance(self) -> Callable[[], bytes]:
+        return lambda: UNASKED
 
     def client_gone(self, now: float) -> str | None:
         return None

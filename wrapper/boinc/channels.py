@@ -32,6 +32,8 @@ NAMES = (
 """The channels in the order in which they lie in the segment."""
 SEGMENT_SIZE = CHANNEL_SIZE * len(NAMES)
 MMAP_FILE = "boinc_mmap_file"
+UNASKED = b"\0"
+"""The flag of a channel that nothing waits in."""
 _REQUEST_FLAG = 0
 # Where in the file the flag of the first channel is.
 
@@ -39,13 +41,14 @@ _REQUEST_FLAG = 0
 class Channel:
     """One channel. One side only writes to it, the other one only reads it."""
 
-    __slots__ = ("_bytes",)
+    __slots__ = ("_bytes", "flag")
 
     def __init__(self, memory: memoryview) -> None:
         """``memory``: the bytes of the channel, writable."""
         if len(memory) != CHANNEL_SIZE or memory.readonly:
             raise ValueError(f"a channel needs {CHANNEL_SIZE} writable bytes")
         self._bytes = memory
+        self.flag = memory[:1]
 
     @property
     def waiting(self) -> bool:
@@ -89,6 +92,7 @@ class Channel:
 
     def release(self) -> None:
         """Let go of the memory, so that it can be unmapped."""
+        self.flag.release()
         self._bytes.release()
 
 
@@ -141,16 +145,13 @@ class Segment:
         """
         return self._descriptor < 0 or os.fstat(self._descriptor).st_size >= SEGMENT_SIZE
 
-    def stirred(self) -> bool:
-        """Whether a request waits or the memory was cut short, at the least cost there is: a read
-        of one byte cannot end this process, whatever became of the file.
+    def glance(self) -> Callable[[], bytes]:
+        """A function that tells :data:`UNASKED` as long as no request waits and the memory is
+        there. It may raise OSError when that was cut short; it never ends this process.
         """
         if sys.platform == "win32" or self._descriptor < 0:
-            return self.process_control_request.waiting
-        try:
-            return os.pread(self._descriptor, 1, _REQUEST_FLAG) != b"\0"
-        except OSError:
-            return True
+            return partial(bytes, self.process_control_request.flag)
+        return partial(os.pread, self._descriptor, 1, _REQUEST_FLAG)
 
     def close(self) -> None:
         """Let go of the memory. No channel can be used after that."""

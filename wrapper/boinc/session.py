@@ -10,10 +10,18 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wrapper.boinc.channels import LONGEST_TEXT, Segment, open_sysv, open_unix, open_windows
+from wrapper.boinc.channels import (
+    LONGEST_TEXT,
+    UNASKED,
+    Segment,
+    open_sysv,
+    open_unix,
+    open_windows,
+)
 from wrapper.boinc.client_process import ClientProcess
 from wrapper.boinc.init_data import InitData
 from wrapper.boinc.tags import children, flag, number, whole_number
@@ -106,10 +114,12 @@ class Client(ABC):
         """Take what the client said, send what waits. Cheap; to be called about 10 times a s."""
 
     @abstractmethod
-    def stirred(self) -> bool:
-        """Whether the client has asked for something that :meth:`poll` has not taken yet.
+    def glance(self) -> Callable[[], bytes]:
+        """A function that tells ``UNASKED`` as long as the client has asked for nothing that
+        :meth:`poll` has not taken yet. A heartbeat asks for nothing.
 
-        Cheaper than that: for a loop that has nothing else to do. A heartbeat asks for nothing.
+        As cheap as can be, for a loop that has nothing else to do; good until the next
+        :meth:`poll`. It raises OSError where only :meth:`poll` can say what has happened.
         """
 
     @abstractmethod
@@ -159,9 +169,9 @@ class Standalone(Client):
     def poll(self, now: float) -> None:
         """Nothing to take."""
 
-    def stirred(self) -> bool:
-        """Never."""
-        return False
+    def glance(self) -> Callable[[], bytes]:
+        """Nobody ever asks."""
+        return _unasked
 
     def client_gone(self, now: float) -> str | None:  # noqa: ARG002 - the face has it
         """Never."""
@@ -226,9 +236,9 @@ class Session(Client):
             self._note_trickle_down(segment.trickle_down.read() or "")
         self._send_waiting()
 
-    def stirred(self) -> bool:
-        """Whether a request waits, or the memory is not what it was."""
-        return self._gone is None and self._segment.stirred()
+    def glance(self) -> Callable[[], bytes]:
+        """Looks at the flag of a request; without a client, at nothing."""
+        return self._segment.glance() if self._gone is None else _unasked
 
     def client_gone(self, now: float) -> str | None:
         """By its process where that is known, else by the heartbeat."""
@@ -354,6 +364,10 @@ def open_session(slot: Path, init_data: InitData | None, now: float) -> Client:
     if segment is None:
         return Standalone()
     return Session(segment, init_data.client_pid, now)
+
+
+def _unasked() -> bytes:
+    return UNASKED
 
 
 def _exponent(value: float | None) -> str | None:

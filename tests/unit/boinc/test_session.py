@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from wrapper.boinc.channels import CHANNEL_SIZE, MMAP_FILE, SEGMENT_SIZE, Channel, Segment
+from wrapper.boinc.channels import (
+    CHANNEL_SIZE,
+    MMAP_FILE,
+    SEGMENT_SIZE,
+    UNASKED,
+    Channel,
+    Segment,
+)
 from wrapper.boinc.init_data import InitData
 from wrapper.boinc.session import (
     Session,
@@ -71,14 +78,14 @@ def test_suspend_lasts_until_resume(table: Table) -> None:
     assert not table.ask("<resume/>").suspended
 
 
-def test_a_request_stirs_until_it_is_taken_and_a_heartbeat_does_not(table: Table) -> None:
-    assert not table.session.stirred()
+def test_a_request_is_seen_at_a_glance_and_a_heartbeat_is_not(table: Table) -> None:
+    assert table.session.glance()() == UNASKED
     assert table.client.heartbeat.write("<heartbeat/>")
-    assert not table.session.stirred()
+    assert table.session.glance()() == UNASKED
     assert table.client.process_control_request.write("<suspend/>")
-    assert table.session.stirred()
+    assert table.session.glance()() != UNASKED
     table.session.poll(1.0)
-    assert not table.session.stirred()
+    assert table.session.glance()() == UNASKED
 
 
 def test_quit_and_abort_are_told_apart(table: Table) -> None:
@@ -318,9 +325,9 @@ def test_a_segment_cut_short_by_the_job_ends_the_session_and_not_the_process(
     session = open_session(tmp_path, InitData(client_pid=os.getpid()), 0.0)
     assert not session.standalone
     os.truncate(tmp_path / MMAP_FILE, left)
-    assert session.stirred() is (left == 0)
+    assert (session.glance()() != UNASKED) is (left == 0)
     session.poll(1.0)
-    assert not session.stirred()
+    assert session.glance()() == UNASKED
     assert not session.report(Status(1))
     assert not session.last(Status(1), insist=True)
     session.tell_graphics("http://localhost")
@@ -334,7 +341,7 @@ def test_a_closed_session_touches_no_memory(tmp_path: Path) -> None:
     session = open_session(tmp_path, InitData(client_pid=os.getpid()), 0.0)
     session.close()
     session.poll(1.0)
-    assert not session.stirred()
+    assert session.glance()() == UNASKED
     session.close()
     assert not session.report(Status(1))
 
