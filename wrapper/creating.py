@@ -6,13 +6,14 @@ container of an earlier run that was cut off is removed before the next is made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from states.reconcile import Act, reconcile
+from states.reconcile import Act, Shown, Sighting, reconcile
 from states.table import Event
 from wrapper.container_order import BadPath, TooLong, create_environment, create_words
-from wrapper.engine.answers import Absent, Unknown
-from wrapper.engine.hosts.base import Unreachable
+from wrapper.engine.answers import Absent, Container, Unknown
+from wrapper.engine.hosts.base import Reply, Unreachable
 from wrapper.engine.remains import remains
 from wrapper.gpu import UnknownGpu
 from wrapper.imaging import failed
@@ -30,6 +31,7 @@ from wrapper.ordering import container_spec
 from wrapper.running import turn_of
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
+_ID = re.compile(rb"[0-9a-f]{64}")
 _TRIES = 3
 _WAITS = 3
 """How often a name that is taken by a create which is not done is waited for."""
@@ -41,7 +43,7 @@ def creating(work: Work) -> Step:
     """Look, remove what is left of an earlier run, create what is missing."""
     patience, refused = Patience(), 0
     while True:
-        seen, answer = yield from look(work, expected=refused > 0)
+        seen, answer = yield from _seen(work, expected=refused > 0)
         yield from heard_of_restart(work, seen)
         verdict = reconcile(work.record, seen, work.boot)
         if verdict.event is not None:
@@ -63,6 +65,16 @@ def creating(work: Work) -> Step:
             if refused > _ROUNDS:
                 who = work.driver.kind.title
                 return Leave(f"{who} makes a container that is not there. {restart_it(who)}")
+
+
+def _seen(work: Work, expected: bool) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
+    """A look; not for the first container of a new job, which is taken to be absent: should there
+    be one all the same, its name is taken, and the next look finds it.
+    """
+    if work.is_new:
+        work.is_new = False
+        return Sighting(Shown.ABSENT), Absent()
+    return (yield from look(work, expected))
 
 
 def _remove_old(
@@ -94,7 +106,7 @@ def _create(work: Work, patience: Patience, attempt: int) -> Talk[Turn | Leave |
         _tell(work, environment)
     reply = yield from work.driver.create(words, environment)
     if reply.ok:
-        return None
+        return _created(work, reply)
     image = yield from work.driver.image(work.image_name)
     if isinstance(image, Absent):
         return Turn(Event.IMAGE_LOST, "the image is gone", {"image": None})
@@ -106,6 +118,16 @@ def _create(work: Work, patience: Patience, attempt: int) -> Talk[Turn | Leave |
         work.journal.detail(f"The container could not be created yet.\n{reply.words}")
         return None
     return failed("The container could not be created.", reply.words)
+
+
+def _created(work: Work, reply: Reply) -> Turn | None:
+    """The turn of a container that the engine has just made; None where it does not tell its id."""
+    told = reply.out.split()[-1:]
+    if not told or not _ID.fullmatch(told[0]):
+        return None
+    seen = Sighting(Shown.CREATED, id=told[0].decode())
+    verdict = reconcile(work.record, seen, work.boot)
+    return turn_of(work, verdict, seen) if verdict.event is Event.CREATED else None
 
 
 def _name_freed(work: Work, attempt: int) -> Talk[bool]:

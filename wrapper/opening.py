@@ -24,7 +24,10 @@ from wrapper.boinc import naming
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import Client
 from wrapper.boinc.slot import finish_written
-from wrapper.discovering import rebuilt_engine
+from wrapper.discovering import docker_type, rebuilt_engine
+from wrapper.engine.cli import Engine
+from wrapper.engine.discovery import candidates
+from wrapper.engine.hosts.base import Host
 from wrapper.hosting import OUTPUTS_FILE
 from wrapper.job_config import BadJobConfig, JobConfig, load_job_config
 from wrapper.journal import Journal
@@ -32,7 +35,7 @@ from wrapper.looking import boot_of
 from wrapper.options import Options
 from wrapper.places import first_host, recorded_host
 from wrapper.proxies import proxy_environment, proxy_secrets
-from wrapper.work import Work
+from wrapper.work import Begun, Work
 
 _FIXED = ("project_dir", "boinc_dir", "wu_name", "result_name", "client_pid")
 """Fields of init_data.xml that are taken once, at the start."""
@@ -58,11 +61,23 @@ def open_work(slot: Slot, platform: str = sys.platform) -> Work:
         NotLoaded: the state file is there and cannot be read.
         NotSaved: the state cannot be written.
     """
-    boot = boot_of(first_host(slot.path, platform))
-    config, mistake = _config(slot)
+    host = first_host(slot.path, platform)
+    try:
+        return _opened(slot, host, platform)
+    except BaseException:
+        host.close()
+        raise
+
+
+def _opened(slot: Slot, host: Host, platform: str) -> Work:
+    file = StateFile(slot.path)
+    boot, content = boot_of(host), file.load()
+    is_new = content is None and not _has_traces(slot)
+    begun = _begun(slot, host, platform) if is_new else None
+    config, mistake, recorded = _read(slot, content)
     slot.journal.verbose = max(slot.journal.verbose, config.verbose)
     image, container = _names(slot, config)
-    machine = _machine(slot, boot, image, container)
+    machine = _machine(slot, file, recorded, boot, image, container)
     record = machine.record
     told = slot.init.wu_cpu_time if slot.init else 0.0
     work = Work(
@@ -73,7 +88,7 @@ def open_work(slot: Slot, platform: str = sys.platform) -> Work:
         session=slot.session,
         journal=slot.journal,
         machine=machine,
-        host=recorded_host(slot.path, record, slot.init, platform),
+        host=recorded_host(host, slot.path, record, slot.init, platform),
         boot=boot,
         accounts=Accounts(record.cpu_time_before, max(record.cpu_time, told)),
         image_name=image,
@@ -83,20 +98,39 @@ def open_work(slot: Slot, platform: str = sys.platform) -> Work:
         mistake=mistake,
         platform=platform,
         finished=machine.state is State.COLLECTING and finish_written(slot.path) is not None,
+        begun=begun,
+        is_new=is_new,
     )
     if machine.state is not State.DISCOVER_DISTRO:
         work.engine = rebuilt_engine(work)
     return work
 
 
-def _config(slot: Slot) -> tuple[JobConfig, str]:
-    """The job's description, or the defaults and what is wrong with it."""
+def _begun(slot: Slot, host: Host, platform: str) -> Begun | None:
+    """The first question to the engine, asked while the job's description is read: both take their
+    time. On Windows the distro has to be found first.
+    """
+    if platform == "win32":
+        return None
+    order = next(Engine(candidates(docker_type(slot.init), platform)[0]).check())
+    return Begun(order, host.start(order))
+
+
+def _read(slot: Slot, content: bytes | None) -> tuple[JobConfig, str, Record | str | None]:
+    """The job's description, or the defaults and what is wrong with it; and the record, or why it
+    cannot be used. Both in one process, since most of its time is for its start.
+    """
     path = slot.path / slot.options.config
     roots = [Path(slot.init.project_dir)] if slot.init and slot.init.project_dir else []
-    try:
-        return apart(lambda: load_job_config(path, roots)), ""
-    except BadJobConfig as bad:
-        return JobConfig(), str(bad)
+
+    def read() -> tuple[JobConfig, str, Record | str | None]:
+        recorded = None if content is None else _understood(content)
+        try:
+            return load_job_config(path, roots), "", recorded
+        except BadJobConfig as bad:
+            return JobConfig(), str(bad), recorded
+
+    return apart(read)
 
 
 def _names(slot: Slot, config: JobConfig) -> tuple[str, str]:
@@ -105,9 +139,11 @@ def _names(slot: Slot, config: JobConfig) -> tuple[str, str]:
     return image, naming.container_name(slot.init, slot.path)
 
 
-def _machine(slot: Slot, boot: Boot, image: str, container: str) -> JobMachine:
+def _machine(
+    slot: Slot, file: StateFile, recorded: Record | str | None, boot: Boot, image: str,
+    container: str,
+) -> JobMachine:
     """The machine where it stood, or at its beginning."""
-    file = StateFile(slot.path)
     job = _job(slot)
     fresh = new_record(
         job,
@@ -117,7 +153,7 @@ def _machine(slot: Slot, boot: Boot, image: str, container: str) -> JobMachine:
         image=Image(image),
         container=Container(container),
     )
-    record = _recorded(slot, file, fresh)
+    record = _usable(slot, file, fresh, recorded)
     machine = JobMachine(record, file.save, _now)
     if record is fresh:
         file.save(record)
@@ -133,12 +169,10 @@ def _job(slot: Slot) -> Job:
     return Job(project, slot.init.wu_name, slot.init.result_name)
 
 
-def _recorded(slot: Slot, file: StateFile, fresh: Record) -> Record:
+def _usable(slot: Slot, file: StateFile, fresh: Record, record: Record | str | None) -> Record:
     """The record on disk when it is this job's and can be read, else a fresh one."""
-    content = file.load()
-    if content is None:
+    if record is None:
         return _begun_unrecorded(fresh) if _has_traces(slot) else fresh
-    record = apart(lambda: _understood(content))
     if isinstance(record, str):
         return _set_aside(slot, file, fresh, record)
     if record.job != fresh.job:

@@ -54,11 +54,13 @@ def distro_host(slot: Path, candidate: Candidate) -> Host:
     return WslHost(candidate.distro, slot, candidate.user)
 
 
-def recorded_host(slot: Path, record: Record, init: InitData | None, platform: str) -> Host:
+def recorded_host(
+    first: Host, slot: Path, record: Record, init: InitData | None, platform: str
+) -> Host:
     """The host that a record names, else the one to begin with."""
     distro = record.engine.distro if record.engine is not None else None
     if platform != "win32" or distro is None:
-        return first_host(slot, platform)
+        return first
     return distro_host(slot, candidate_of(distro, init.distros if init else ()))
 
 

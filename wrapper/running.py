@@ -27,14 +27,14 @@ from wrapper.mending import torn
 from wrapper.ordering import port_is_taken
 from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
-_LOOK_AGAIN = 300.0
+_LOOK_AGAIN = 600.0
 """Seconds between two looks at a container whose process is watched."""
-_LOOK_BLIND = 30.0
+_LOOK_BLIND = 60.0
 """Seconds between two looks at a container whose process cannot be watched; at first less, since it
 may just have ended before it could be.
 """
 _FIRST_LOOK_BLIND = 0.3
-_ESTIMATES = 120.0
+_ESTIMATES = 240.0
 """Seconds between two estimates of what a job uses, where it cannot be read; at first less, or a
 short job's use would never be told.
 """

@@ -32,10 +32,12 @@ from wrapper.work import Leave, Pause, Step, Turn, Work
 _TICK = 0.1
 _BRISK = 0.02
 """Seconds between two looks at a command that cannot wake the loop: on Windows none can."""
-_GLANCE = 0.2
-"""Seconds between two glances at the client while nothing but the container is waited for: to wake
-up is what watching costs most, about 0.06 ms each time.
+_GLANCE = 0.25
+"""Seconds between two glances at the client while nothing but the container's end is waited for: to
+wake up is what watching costs most, about 0.04 ms each time.
 """
+_GLANCE_AT_REST = 0.2
+"""The same while it rests: an engine takes longer to let it go on than to pause it."""
 _LONGEST_QUIET = 4.0
 """Seconds until the client is heard in full all the same: it says more than requests."""
 _GRACE = 5.0
@@ -177,8 +179,6 @@ class Supervisor:
         is something to tell: at most so long. As little as can be is done each time it wakes up.
         Whether the process that is watched has ended.
         """
-        if watch is not None and watch.ended():
-            return True
         handles = watch.handles() if watch is not None else ()
         heard = (*handles, *self._signals.handles())
         wait, glance = waiting_for(heard), self._work.session.glance()
@@ -186,18 +186,18 @@ class Supervisor:
         deaf, unwatched = not self._signals.handles(), watch if not handles else None
         seconds = min(seconds, self._telling.due(time.monotonic()))
         with contextlib.suppress(OSError):
-            for pause in _pauses(seconds):
-                if wait(pause) or glance() != UNASKED:
-                    break
+            for pause in _pauses(seconds, _GLANCE_AT_REST if self._work.resting else _GLANCE):
+                if wait(pause):
+                    return watch is not None and watch.ended()
+                if glance() != UNASKED or (deaf and self._signals.quit_asked):
+                    return False
                 if unwatched is not None and unwatched.ended():
                     return True
-                if deaf and self._signals.quit_asked:
-                    break
-        return watch is not None and watch.ended()
+        return False
 
     def _ordered(self, order: Order, state: State) -> Reply | None:
         """Start an order and follow it; one that only looks, or builds, yields to the client."""
-        command = self._work.host.start(order)
+        command = self._work.started(order)
         tell = self._work.journal.detail if order.changes else self._work.journal.trace
         tell(" ".join(order.words))
         pressed_since: float | None = None
@@ -317,8 +317,8 @@ class Supervisor:
         self._telling.told_last(insist=True)
 
 
-def _pauses(seconds: float) -> list[float]:
+def _pauses(seconds: float, longest: float) -> list[float]:
     """The pauses between glances, in ms, that make up so many seconds."""
-    whole = int(max(0.0, seconds) / _GLANCE)
-    rest = seconds - whole * _GLANCE
-    return [_GLANCE * 1000] * whole + ([rest * 1000] if rest > 0 else [])
+    whole = int(max(0.0, seconds) / longest)
+    rest = seconds - whole * longest
+    return [longest * 1000] * whole + ([rest * 1000] if rest > 0 else [])

@@ -20,7 +20,7 @@ from wrapper.boinc.init_data import InitData
 from wrapper.boinc.session import Client
 from wrapper.engine.answers import Checkup
 from wrapper.engine.cli import Engine
-from wrapper.engine.hosts.base import Host, Order, Reply, Switch, Watch
+from wrapper.engine.hosts.base import Host, Order, Reply, Running, Switch, Watch
 from wrapper.job_config import JobConfig
 from wrapper.journal import Journal
 from wrapper.options import Options
@@ -55,6 +55,14 @@ T = TypeVar("T")
 Talk = Generator["Order | Pause", Reply, T]
 """Part of a step: yields orders and pauses, is sent replies (after a pause, an empty one)."""
 Step = Talk["Turn | Leave"]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An order that was started before anybody asked for it."""
+
+    order: Order
+    running: Running
 
 
 @dataclass
@@ -110,6 +118,10 @@ class Work:
     """Whether it was seen to be new, and nobody has asked for its start."""
     ended_id: str = ""
     """Which container was seen to have ended, once one was."""
+    is_new: bool = False
+    """Whether nobody has made a container for this job yet, as far as its slot shows."""
+    begun: Begun | None = None
+    """The first question to the engine, which was asked already."""
     finished: bool = False
     """Whether the finish file stands, so that the client waits for our end, and not for long."""
 
@@ -134,6 +146,13 @@ class Work:
     def leaving(self) -> bool:
         """Whether we are to go as soon as nothing burns."""
         return self.wish is Wish.QUIT
+
+    def started(self, order: Order) -> Running:
+        """An order, started on the host, or begun there before."""
+        begun, self.begun = self.begun, None
+        if begun is not None and begun.order == order:
+            return begun.running
+        return self.host.start(order)
 
     def stop_watching(self) -> None:
         """Forget the container's process."""

@@ -88,7 +88,8 @@ def opened(world: World, kept: list[Record], slot: Path) -> Work:
 
     host = ModelHost(world)
     boot = Boot(host.boot_id(), moment(world.booted_at))
-    if not kept:
+    is_new = not kept
+    if is_new:
         kept.append(new_record(JOB, moment(world.clock), boot_id=boot.id, image=Image(BASE),
                                container=Container(NAME)))
     record = kept[-1]
@@ -97,7 +98,7 @@ def opened(world: World, kept: list[Record], slot: Path) -> Work:
         slot=slot, init=None, options=Options(), config=JobConfig(image_name=BASE),
         session=world.client, journal=Journal(io.StringIO()), machine=machine, host=host,
         boot=boot, accounts=Accounts(record.cpu_time_before, record.cpu_time),
-        image_name=BASE, container_name=NAME, label=JOB.result, platform="linux",
+        image_name=BASE, container_name=NAME, label=JOB.result, platform="linux", is_new=is_new,
     )
     if machine.state is not State.DISCOVER_DISTRO:
         work.engine = rebuilt_engine(work)

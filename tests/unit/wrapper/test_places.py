@@ -123,7 +123,7 @@ def record(engine: Engine | None) -> Record:
 def test_a_record_leads_back_to_its_distro(tmp_path: Path) -> None:
     init = InitData(distros=(distro("boinc-buda-runner", distro_version="2"),))
     known = record(Engine("podman", "4", "boinc-buda-runner"))
-    host = recorded_host(tmp_path, known, init, "win32")
+    host = recorded_host(WslFront(tmp_path), tmp_path, known, init, "win32")
     assert isinstance(host, WslHost)
     assert host.distro == "boinc-buda-runner"
     assert "-u" not in host._words
@@ -144,6 +144,7 @@ def test_each_platform_begins_with_a_host_of_its_own(tmp_path: Path) -> None:
     assert isinstance(first_host(tmp_path, "win32"), WslFront)
     assert isinstance(first_host(tmp_path, "darwin"), MacHost)
     assert type(first_host(tmp_path, "linux")) is LocalHost
-    local = recorded_host(tmp_path, record(Engine("docker", "", None)), None, "linux")
-    assert type(local) is LocalHost
-    assert isinstance(recorded_host(tmp_path, record(None), None, "win32"), WslFront)
+    first = LocalHost()
+    known = record(Engine("docker", "", None))
+    assert recorded_host(first, tmp_path, known, None, "linux") is first
+    assert recorded_host(first, tmp_path, record(None), None, "win32") is first
