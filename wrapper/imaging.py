@@ -7,7 +7,8 @@ without its cache (a build killed earlier can leave a layer there that spoils ev
 
 from __future__ import annotations
 
-import shutil
+import os
+import sys
 from pathlib import Path
 
 from states.record import Image as ImageRecord
@@ -192,6 +193,11 @@ def failed(why: str, said: str = "", outcome: Outcome = Outcome.JOB_FAILED) -> T
 def disk_free(path: Path) -> int:
     """Bytes free for us on the disk of ``path``; plenty when nobody can say."""
     try:
-        return shutil.disk_usage(path).free
+        if sys.platform == "win32":
+            import shutil  # not at the top: with its packers it is half a MiB, for a wrapper's life
+
+            return shutil.disk_usage(path).free
+        room = os.statvfs(path)
+        return room.f_bavail * room.f_frsize
     except OSError:
         return 1 << 62

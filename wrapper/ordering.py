@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 from wrapper.container_order import Bind, ContainerSpec, cpu_shares
 from wrapper.gpu import gpu_words
 from wrapper.hosting import Pair, guarded, plan, seal
@@ -90,6 +88,8 @@ def graphics_ports(work: Work) -> tuple[int, int] | None:
 
 def port_is_taken(port: int) -> bool:
     """Whether somebody listens on this TCP port of 127.0.0.1."""
+    import socket  # not at the top: few jobs show themselves, and what is imported stays
+
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -101,6 +101,8 @@ def port_is_taken(port: int) -> bool:
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on just now."""
+    import socket
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
