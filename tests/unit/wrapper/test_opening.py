@@ -1,4 +1,4 @@
-"""What is taken of an ``init_data.xml`` that is written anew while a job goes on."""
+"""How a slot is opened, and what is taken of an ``init_data.xml`` that is written anew later."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from wrapper.boinc.init_data import InitData
+import pytest
+
+from states.store import NAME, NotSaved, StateFile
+from tests.faults.model import ModelHost, World
+from wrapper import opening
+from wrapper.boinc.init_data import DockerType, InitData
+from wrapper.boinc.session import Standalone
+from wrapper.engine.hosts.base import Order
 from wrapper.journal import Journal
-from wrapper.opening import reread
+from wrapper.opening import Slot, open_work, reread
+from wrapper.options import Options
 from wrapper.work import Work
 
 BEFORE = InitData(project_dir="/p", wu_name="w", result_name="w_0", fraction_done_end=0.5)
@@ -42,3 +50,92 @@ def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     work = cast(Work, SimpleNamespace(slot=tmp_path, init=BEFORE, journal=Journal(io.StringIO())))
     reread(work)
     assert work.init is BEFORE
+
+
+class Computer(ModelHost):
+    """Notes what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__(World([]))
+        self.asked: list[Order] = []
+        self.closed = False
+
+    def run(self, order: Order) -> object:  # type: ignore[override]
+        raise AssertionError(f"{order} holds the loop")
+
+    def start(self, order: Order) -> SimpleNamespace:  # type: ignore[override]
+        self.asked.append(order)
+        return SimpleNamespace(order=order)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def computer(monkeypatch: pytest.MonkeyPatch) -> Computer:
+    made = Computer()
+    monkeypatch.setattr(opening, "first_host", lambda *_given: made)
+    return made
+
+
+def opened(slot: Path, **told: object) -> Work:
+    init = InitData(project_dir="/p", wu_name="w", result_name="w_0", **told)  # type: ignore[arg-type]
+    return open_work(Slot(slot, Options(), init, Standalone(), Journal(io.StringIO())), "linux")
+
+
+@pytest.mark.parametrize("kind", [DockerType.DOCKER, DockerType.PODMAN])
+def test_a_new_jobs_engine_is_asked_while_its_description_is_read(
+    tmp_path: Path, computer: Computer, kind: DockerType
+) -> None:
+    work = opened(tmp_path, docker_type=kind)
+    assert [order.words[:2] for order in computer.asked] == [(kind.name.lower(), "info")]
+    assert work.is_new
+    first = computer.asked[0]
+    assert cast(SimpleNamespace, work.started(first)).order is first
+    assert len(computer.asked) == 1
+    work.started(first)
+    assert len(computer.asked) == 2, "it is asked anew when somebody asks once more"
+
+
+def test_another_order_than_the_one_begun_is_started(tmp_path: Path, computer: Computer) -> None:
+    work = opened(tmp_path)
+    work.started(Order(("docker", "ps"), 5.0))
+    assert [order.words[1] for order in computer.asked] == ["info", "ps"]
+
+
+def test_a_job_that_has_a_record_is_not_new(tmp_path: Path, computer: Computer) -> None:
+    opened(tmp_path)
+    work = opened(tmp_path)
+    assert not work.is_new
+    assert len(computer.asked) == 1
+
+
+def test_a_job_whose_record_is_lost_or_spoilt_is_not_new(
+    tmp_path: Path, computer: Computer
+) -> None:
+    assert not opened(tmp_path, wu_cpu_time=5.0).is_new
+    (tmp_path / NAME).write_bytes(b"{")
+    assert not opened(tmp_path).is_new
+    assert computer.asked == []
+
+
+def test_what_was_begun_is_ended_when_the_slot_cannot_be_opened(
+    tmp_path: Path, computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: StateFile, _record: object) -> None:
+        raise NotSaved("no room")
+
+    monkeypatch.setattr(StateFile, "save", full)
+    with pytest.raises(NotSaved):
+        opened(tmp_path)
+    assert computer.asked
+    assert computer.closed
+
+
+@pytest.mark.usefixtures("computer")
+def test_a_bad_description_does_not_lose_the_record(tmp_path: Path) -> None:
+    before = opened(tmp_path).record
+    (tmp_path / "job.toml").write_text("nonsense = 1\n")
+    work = opened(tmp_path)
+    assert "nonsense" in work.mistake
+    assert work.record.created_at == before.created_at
