@@ -190,7 +190,7 @@ def test_rubbish_is_no_answer(own_lab: Lab, job: PlayedClient) -> None:
     once = job.slot.parent / "once"
     put_in_front(own_lab, job, RUBBISH.format(once=once))
     running(job)
-    assert once.exists()
+    job.wait_for("the question that is answered with rubbish", once.exists, 30)
     ends_well(job, own_lab)
 
 
