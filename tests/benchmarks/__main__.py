@@ -3,7 +3,7 @@
 By environment: ``REFERENCE`` is another wrapper's program, measured side by side; ``ENGINE`` is
 docker or podman (both); ``ONLY`` names measurements, with commas; ``QUICK=1`` takes fewer and
 shorter ones; ``SCALE=1`` runs up to 32 jobs at once instead. ``--write FILE`` also puts the table
-into a document.
+into a document, between the markers ``bench`` or ``scale``.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def main(words: list[str]) -> None:
     text = f"{before}\n\n" + report(measurements, [subject.title for subject in who], columns)
     print(text)
     if words:
-        table.write(Path(words[1]), text)
+        table.write(Path(words[1]), text, "scale" if measurements == (SCALE,) else "bench")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
-
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells, the first one a heading, as a table that both people and Markdown read."""
@@ -21,20 +19,21 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def between_markers(text: str, new: str) -> str:
-    """A document with ``new`` in the place between its two markers.
+def between_markers(text: str, new: str, name: str = "bench") -> str:
+    """A document with ``new`` in the place between the two markers of this name.
 
     Raises:
         ValueError: it has no such place.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"there is no place between {BEGIN} and {END}")
+        raise ValueError(f"there is no place between {first} and {last}")
     return f"{before}{begin}\n{new.strip()}\n{end}{after}"
 
 
-def write(path: Path, new: str) -> None:
-    """Put ``new`` into a document."""
-    text = between_markers(path.read_text(encoding="utf-8"), new)
+def write(path: Path, new: str, name: str = "bench") -> None:
+    """Put ``new`` into a document, between its markers of this name."""
+    text = between_markers(path.read_text(encoding="utf-8"), new, name)
     path.write_text(text, encoding="utf-8")

@@ -50,16 +50,21 @@ def test_all_lines_of_a_table_are_equally_long() -> None:
     assert lines[2] == "| ccc |      |"
 
 
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+
+
 def test_a_document_keeps_all_but_what_is_between_the_markers(tmp_path: Path) -> None:
-    path = tmp_path / "doc.md"
-    path.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    path, other = tmp_path / "doc.md", "<!-- scale -->\nmany\n<!-- /scale -->\n"
+    path.write_text(f"before\n{BEGIN}\nold\n{END}\n{other}")
     table.write(path, "new\n")
-    assert path.read_text() == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter\n"
+    assert path.read_text() == f"before\n{BEGIN}\nnew\n{END}\n{other}"
     table.write(path, "newer")
-    assert path.read_text() == f"before\n{table.BEGIN}\nnewer\n{table.END}\nafter\n"
+    table.write(path, "more", "scale")
+    other = other.replace("many", "more")
+    assert path.read_text() == f"before\n{BEGIN}\nnewer\n{END}\n{other}"
 
 
-@pytest.mark.parametrize("text", ["", table.BEGIN, table.END, f"{table.END} {table.BEGIN}"])
+@pytest.mark.parametrize("text", ["", BEGIN, END, f"{END} {BEGIN}"])
 def test_a_document_without_a_place_for_the_table_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no place"):
         table.between_markers(text, "new")
