@@ -42,8 +42,10 @@ _ROUNDS = 20
 def creating(work: Work) -> Step:
     """Look, remove what is left of an earlier run, create what is missing."""
     patience, refused = Patience(), 0
+    # in a boot that is known: without its id it is the look that gives it to the record
+    first, work.is_new = work.is_new and bool(work.boot.id), False
     while True:
-        seen, answer = yield from _seen(work, expected=refused > 0)
+        seen, answer = yield from _seen(work, first and not refused, expected=refused > 0)
         yield from heard_of_restart(work, seen)
         verdict = reconcile(work.record, seen, work.boot)
         if verdict.event is not None:
@@ -59,7 +61,7 @@ def creating(work: Work) -> Step:
                 return leave
         else:
             refused += 1
-            last = yield from _create(work, patience, refused)
+            last = yield from _create(work, patience, refused, first)
             if last is not None:
                 return last
             if refused > _ROUNDS:
@@ -67,12 +69,13 @@ def creating(work: Work) -> Step:
                 return Leave(f"{who} makes a container that is not there. {restart_it(who)}")
 
 
-def _seen(work: Work, expected: bool) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
+def _seen(
+    work: Work, first: bool, expected: bool
+) -> Talk[tuple[Sighting, Container | Absent | Unknown]]:
     """A look; not for the first container of a new job, which is taken to be absent: should there
     be one all the same, its name is taken, and the next look finds it.
     """
-    if work.is_new:
-        work.is_new = False
+    if first:
         return Sighting(Shown.ABSENT), Absent()
     return (yield from look(work, expected))
 
@@ -88,8 +91,14 @@ def _remove_old(
     return (yield from wait_for_engine(work, patience, " ".join(reply.words.split())[:300]))
 
 
-def _create(work: Work, patience: Patience, attempt: int) -> Talk[Turn | Leave | None]:
-    """Create it; None when that went well, or is worth another look and another attempt."""
+def _create(
+    work: Work, patience: Patience, attempt: int, first: bool
+) -> Talk[Turn | Leave | None]:
+    """Create it; None when that went well, or is worth another look and another attempt.
+
+    Only of a job's first container is the engine believed without a look: an engine whose
+    containers are not there is found out by the second.
+    """
     checkup = yield from checked(work)
     try:
         spec = container_spec(work, checkup.ncpus)
@@ -106,7 +115,7 @@ def _create(work: Work, patience: Patience, attempt: int) -> Talk[Turn | Leave |
         _tell(work, environment)
     reply = yield from work.driver.create(words, environment)
     if reply.ok:
-        return _created(work, reply)
+        return _created(work, reply) if first and attempt == 1 else None
     image = yield from work.driver.image(work.image_name)
     if isinstance(image, Absent):
         return Turn(Event.IMAGE_LOST, "the image is gone", {"image": None})

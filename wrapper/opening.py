@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -113,7 +114,7 @@ def _begun(slot: Slot, host: Host, platform: str) -> Begun | None:
     if platform == "win32":
         return None
     order = next(Engine(candidates(docker_type(slot.init), platform)[0]).check())
-    return Begun(order, host.start(order))
+    return Begun(order, host.start(order), time.monotonic())
 
 
 def _read(slot: Slot, content: bytes | None) -> tuple[JobConfig, str, Record | str | None]:

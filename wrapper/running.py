@@ -34,7 +34,7 @@ _LOOK_BLIND = 60.0
 may just have ended before it could be.
 """
 _FIRST_LOOK_BLIND = 0.3
-_ESTIMATES = 240.0
+_ESTIMATES = 120.0
 """Seconds between two estimates of what a job uses, where it cannot be read; at first less, or a
 short job's use would never be told.
 """

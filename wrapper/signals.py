@@ -1,7 +1,7 @@
 """Signals are only noted; the loop acts on them. A noted signal wakes the loop at once.
 
 Windows has none that a client sends, and its ``select`` knows sockets only: there a noted
-Ctrl-C waits until the loop looks, a fifth of a second later at most.
+Ctrl-C waits until the loop looks, a quarter of a second later at most.
 """
 
 from __future__ import annotations

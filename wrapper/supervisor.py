@@ -1,12 +1,11 @@
 """The loop: waits for the next thing to happen, and turns it into an event of the machine.
 
-One thread. It carries out what steps ask for, at most a tenth of a second away from the client at
+One thread. It carries out what steps ask for, at most a quarter of a second away from the client at
 any time, and it alone waits. What a wish of the client means is decided in :mod:`wrapper.wishes`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 
@@ -185,14 +184,16 @@ class Supervisor:
         # what cannot wake us has to be asked each time
         deaf, unwatched = not self._signals.handles(), watch if not handles else None
         seconds = min(seconds, self._telling.due(time.monotonic()))
-        with contextlib.suppress(OSError):
-            for pause in _pauses(seconds, _GLANCE_AT_REST if self._work.resting else _GLANCE):
-                if wait(pause):
-                    return watch is not None and watch.ended()
+        for pause in _pauses(seconds, _GLANCE_AT_REST if self._work.resting else _GLANCE):
+            if wait(pause):
+                return watch is not None and watch.ended()
+            try:
                 if glance() != UNASKED or (deaf and self._signals.quit_asked):
                     return False
-                if unwatched is not None and unwatched.ended():
-                    return True
+            except OSError:
+                return False  # what has happened to the memory is for the next tick to say
+            if unwatched is not None and unwatched.ended():
+                return True
         return False
 
     def _ordered(self, order: Order, state: State) -> Reply | None:

@@ -15,8 +15,7 @@ from collections.abc import Callable
 def waiting_for(handles: tuple[int, ...]) -> Callable[[float], object]:
     """A function that waits, at most so many ms, until a handle is ready; something true if one is.
 
-    It can be called often. A handle whose other end was closed is ready, and so is one that was
-    closed here.
+    It can be called often. A handle whose other end was closed is ready.
     """
     return _told(handles) if handles else _sleep
 

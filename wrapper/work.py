@@ -6,6 +6,7 @@ Put together once by :mod:`wrapper.opening` and handed to every step. It decides
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,12 +58,18 @@ Talk = Generator["Order | Pause", Reply, T]
 Step = Talk["Turn | Leave"]
 
 
+_FRESH = 5.0
+# How long what an engine says is news, in seconds: a client may suspend a job that has just begun.
+
+
 @dataclass(frozen=True)
 class Begun:
     """An order that was started before anybody asked for it."""
 
     order: Order
     running: Running
+    at: float
+    """When (monotonic, s)."""
 
 
 @dataclass
@@ -148,10 +155,12 @@ class Work:
         return self.wish is Wish.QUIT
 
     def started(self, order: Order) -> Running:
-        """An order, started on the host, or begun there before."""
+        """An order, started on the host, or begun there a moment ago."""
         begun, self.begun = self.begun, None
-        if begun is not None and begun.order == order:
-            return begun.running
+        if begun is not None:
+            if begun.order == order and time.monotonic() - begun.at < _FRESH:
+                return begun.running
+            begun.running.end()
         return self.host.start(order)
 
     def stop_watching(self) -> None:

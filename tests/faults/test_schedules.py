@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.faults.model import Move, Wrong
 from tests.faults.schedules import delays_of_silence, live
 from wrapper import collecting, creating, looking
 from wrapper.engine.answers import Unknown
+from wrapper.engine.hosts.base import Reply
 from wrapper.work import Leave, Talk, Work
 
 LONG = os.environ.get("LONG") == "1"
@@ -65,6 +66,26 @@ def test_a_code_like_that_of_a_shutdown_is_the_jobs_own_where_there_was_none(
 def test_a_quiet_life_has_one_run_and_the_jobs_own_code(slot: Any) -> None:
     world = live([], slot)
     assert (world.runs, world.made) == (1, 1)
+
+
+class Vanishing(model.World):
+    """An engine that reports containers which are not there."""
+
+    creates = 0
+
+    def _create(self, words: Sequence[str]) -> Reply:
+        reply = super()._create(words)
+        self.box, self.creates = None, self.creates + 1
+        assert self.creates < 100, "there is no end to it"
+        return reply
+
+
+def test_an_engine_whose_containers_are_not_there_is_given_up_for_a_while(slot: Any) -> None:
+    world = Vanishing([])
+    with schedules.in_world(world):
+        schedules._lived(world, [], slot)
+    assert world.delays
+    assert world.runs == 0
 
 
 def test_the_delays_of_temporary_exits_grow_beyond_ten_minutes(slot: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -58,6 +59,7 @@ class Computer(ModelHost):
     def __init__(self) -> None:
         super().__init__(World([]))
         self.asked: list[Order] = []
+        self.ended: list[Order] = []
         self.closed = False
 
     def run(self, order: Order) -> object:  # type: ignore[override]
@@ -65,7 +67,7 @@ class Computer(ModelHost):
 
     def start(self, order: Order) -> SimpleNamespace:  # type: ignore[override]
         self.asked.append(order)
-        return SimpleNamespace(order=order)
+        return SimpleNamespace(order=order, end=lambda: self.ended.append(order))
 
     def close(self) -> None:
         self.closed = True
@@ -101,6 +103,18 @@ def test_another_order_than_the_one_begun_is_started(tmp_path: Path, computer: C
     work = opened(tmp_path)
     work.started(Order(("docker", "ps"), 5.0))
     assert [order.words[1] for order in computer.asked] == ["info", "ps"]
+    assert computer.ended == computer.asked[:1]
+
+
+def test_an_answer_of_some_time_ago_is_no_news(
+    tmp_path: Path, computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = opened(tmp_path)
+    now = time.monotonic() + 60
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    work.started(computer.asked[0])
+    assert len(computer.asked) == 2
+    assert computer.ended == computer.asked[:1]
 
 
 def test_a_job_that_has_a_record_is_not_new(tmp_path: Path, computer: Computer) -> None:
