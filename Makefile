@@ -55,7 +55,7 @@ demo: setup  ## one job under the real BOINC client; ENGINE=docker or podman cho
 	ENGINE='$(ENGINE)' $(PYTHON) -m tests.lab.demo
 
 bench: setup  ## measure; REFERENCE= another wrapper's program, SCALE= how many jobs; see tests/benchmarks
-	REFERENCE='$(REFERENCE)' SCALE='$(SCALE)' $(PYTHON) -m tests.benchmarks
+	PYTHONDONTWRITEBYTECODE= REFERENCE='$(REFERENCE)' SCALE='$(SCALE)' $(PYTHON) -m tests.benchmarks
 
 soak: setup  ## kill it at random for MINUTES=30 on both engines; WRITE=--write puts the figures into the docs
 	$(PYTHON) -m tests.faults.soak --minutes '$(MINUTES)' $(WRITE)

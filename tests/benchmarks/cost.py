@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +22,22 @@ SETTLE = 5.0
 """Seconds until what a change has caused is over."""
 
 
+BARE = """
+import select
+wait = select.poll().poll
+while True:
+    wait(200)
+"""
+"""A loop that does nothing but wake up five times a second: what no wrapper in Python can be below,
+on the machine and in the minute in which it is measured."""
+
+
 @dataclass
 class Spent:
     """What was used in one period, a minute's worth: s of CPU time, and processes started."""
 
     wrapper: float = 0.0
+    bare: float = 0.0
     engine: float = 0.0
     births: str = NONE
 
@@ -40,7 +53,7 @@ def cpu(stage: Stage) -> tuple[str, ...]:
     return (
         seconds(running.wrapper), seconds(max(0.0, running.engine - alone)),
         seconds(resting.wrapper), seconds(max(0.0, resting.engine - alone)),
-        running.births, resting.births, *memory,
+        f"{running.bare:.3f} / {seconds(resting.bare)}", running.births, resting.births, *memory,
     )
 
 
@@ -48,13 +61,27 @@ def spent(stage: Stage, job: Job) -> Spent:
     """What the wrapper, all it starts and the engine use while nothing happens."""
     time.sleep(SETTLE)
     found = Spent()
-    with _births(stage, found):
+    with _births(stage, found), _bare() as pid:
         began, wrapper, engine = time.monotonic(), stage.wrappers.cpu(), job.engine_cpu()
+        bare = processes.cpu_of(pid)
         time.sleep(stage.period())
         period = time.monotonic() - began
         found.wrapper = a_minute(stage.wrappers.cpu() - wrapper, period)
         found.engine = a_minute(job.engine_cpu() - engine, period)
+        found.bare = a_minute(processes.cpu_of(pid) - bare, period)
     return found
+
+
+@contextlib.contextmanager
+def _bare() -> Iterator[int]:
+    """The pid of a bare loop, which runs meanwhile."""
+    loop = subprocess.Popen([sys.executable, "-I", "-S", "-c", BARE])
+    try:
+        time.sleep(1)  # in which it starts; that is not to be counted
+        yield loop.pid
+    finally:
+        loop.kill()
+        loop.wait()
 
 
 @contextlib.contextmanager
