@@ -14,6 +14,7 @@ from tests.faults.conftest import Play
 from tests.faults.jobs import container_id, counting, counts_on, see_through, stop, wrongs
 from tests.lab.engines import ENGINE_ROOM, Lab
 from tests.lab.played_client import STATE_FILE, PlayedClient
+from tests.lab.waiting import wait_for
 
 LONG = os.environ.get("LONG") == "1"
 PAUSES, RESTARTS = (1000, 200) if LONG else (40, 8)
@@ -30,9 +31,18 @@ def pss(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def descriptors(pid: int) -> int:
-    """How many files a process has open, but for those of an order that goes on."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def descriptors(client: PlayedClient) -> int:
+    """How many files the wrapper has open once no order goes on and the job is watched: as many at
+    twenty looks in a row.
+    """
+    seen: list[int] = []
+
+    def steady() -> bool:
+        seen.append(len(os.listdir(f"/proc/{client.pid}/fd")))
+        return len(seen) >= 20 and len(set(seen[-20:])) == 1
+
+    wait_for("a wrapper that only watches", steady, 30, every=0.05, tell=client.story)
+    return seen[-1]
 
 
 def pause_once(client: PlayedClient) -> None:
@@ -54,12 +64,11 @@ def test_a_thousand_pauses_and_hundreds_of_restarts_leave_no_trace(
     for _ in range(SETTLED):
         pause_once(client)
     counts_on(client)
-    memory, files = pss(client.pid), descriptors(client.pid)
+    files, memory = descriptors(client), pss(client.pid)
     for _ in range(PAUSES - SETTLED):
         pause_once(client)
     counts_on(client)
-    client.wait_for("no more files than before",
-                    lambda: descriptors(client.pid) <= files, 20)
+    assert descriptors(client) <= files
     assert pss(client.pid) < memory + 1024
     for _ in range(RESTARTS):
         client.kill()
