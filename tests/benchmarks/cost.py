@@ -28,8 +28,9 @@ wait = select.poll().poll
 while True:
     wait(200)
 """
-"""A loop that does nothing but wake up five times a second: what no wrapper in Python can be below,
-on the machine and in the minute in which it is measured."""
+"""A loop that does nothing but wake up five times a second, as a wrapper does while its job rests:
+what that alone costs in Python, on the machine and in the minute in which it is measured.
+"""
 
 
 @dataclass
