@@ -29,6 +29,8 @@ from wrapper.work import Leave, Pause, Step, Talk, Turn, Work
 
 _LOOK_AGAIN = 600.0
 """Seconds between two looks at a container whose process is watched."""
+_LOOK_AT_REST = 300.0
+"""The same while it rests: one that somebody lets go on by hand takes a processor until then."""
 _LOOK_BLIND = 60.0
 """Seconds between two looks at a container whose process cannot be watched; at first less, since it
 may just have ended before it could be.
@@ -64,10 +66,10 @@ class Following:
         self.estimate_pause = _FIRST_ESTIMATE
         self.blind_pause = _FIRST_LOOK_BLIND
 
-    def next_look(self, watched: bool) -> float:
+    def next_look(self, watched: bool, rests: bool) -> float:
         """Seconds until the engine is to be asked again."""
         if watched:
-            return _LOOK_AGAIN
+            return _LOOK_AT_REST if rests else _LOOK_AGAIN
         pause, self.blind_pause = self.blind_pause, min(self.blind_pause * 2, _LOOK_BLIND)
         return pause
 
@@ -228,7 +230,7 @@ def _watch(
     if work.accounts.blind and not work.at_rest:
         yield from _estimate(work, follow)
     try:
-        yield Pause(follow.next_look(work.watch is not None), work.watch)
+        yield Pause(follow.next_look(work.watch is not None, work.at_rest), work.watch)
     finally:
         work.resting = False
     if work.watch is not None and work.watch.ended():
