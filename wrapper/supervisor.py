@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 from states.store import NotSaved
 from states.table import Event, Outcome, State
-from wrapper.boinc.channels import UNASKED
 from wrapper.boinc.slot import SlotTrouble
 from wrapper.collecting import collecting, finish, finish_code
 from wrapper.creating import creating
 from wrapper.discovering import discovering
-from wrapper.engine.hosts.base import Order, Reply, Running, Watch
+from wrapper.engine.hosts.base import Order, Reply, Running
 from wrapper.imaging import failed, imaging
 from wrapper.places import forbidden
 from wrapper.postponing import postpone
+from wrapper.quiet import Quiet
 from wrapper.running import paused, running
 from wrapper.signals import Signals
 from wrapper.telling import Telling
@@ -31,14 +31,6 @@ from wrapper.work import Leave, Pause, Step, Turn, Work
 _TICK = 0.1
 _BRISK = 0.02
 """Seconds between two looks at a command that cannot wake the loop: on Windows none can."""
-_GLANCE = 0.25
-"""Seconds between two glances at the client while nothing but the container's end is waited for: to
-wake up is what watching costs most, 0.04 to 0.09 ms each time.
-"""
-_GLANCE_AT_REST = 0.2
-"""The same while it rests: an engine takes longer to let it go on than to pause it."""
-_LONGEST_QUIET = 4.0
-"""Seconds until the client is heard in full all the same: it says more than requests."""
 _GRACE = 5.0
 """Seconds that a short change at the engine may still take when the client wants something else."""
 _LONGEST_GOODBYE = 20.0
@@ -70,6 +62,7 @@ class Supervisor:
         self._work = work
         self._signals = signals
         self._telling = Telling(work)
+        self._quiet = Quiet(work, signals, self._telling)
         self._throttle = Throttle()
         self._goodbye = ""
         self._go_by = 0.0
@@ -168,33 +161,10 @@ class Supervisor:
         while (left := until - time.monotonic()) > 0:
             if self._pressed(state):
                 return None
-            if self._quiet(min(left, _LONGEST_QUIET), pause.watch):
+            if self._quiet.wait(left, pause.watch):
                 break
             self._tick(0.0, ())
         return _NOTHING
-
-    def _quiet(self, seconds: float, watch: Watch | None) -> bool:
-        """Wait until something happens to the container, the client asks for something, or there
-        is something to tell: at most so long. As little as can be is done each time it wakes up.
-        Whether the process that is watched has ended.
-        """
-        handles = watch.handles() if watch is not None else ()
-        heard = (*handles, *self._signals.handles())
-        wait, glance = waiting_for(heard), self._work.session.glance()
-        # what cannot wake us has to be asked each time
-        deaf, unwatched = not self._signals.handles(), watch if not handles else None
-        seconds = min(seconds, self._telling.due(time.monotonic()))
-        for pause in _pauses(seconds, _GLANCE_AT_REST if self._work.resting else _GLANCE):
-            if wait(pause):
-                return watch is not None and watch.ended()
-            try:
-                if glance() != UNASKED or (deaf and self._signals.quit_asked):
-                    return False
-            except OSError:
-                return False  # what has happened to the memory is for the next tick to say
-            if unwatched is not None and unwatched.ended():
-                return True
-        return False
 
     def _ordered(self, order: Order, state: State) -> Reply | None:
         """Start an order and follow it; one that only looks, or builds, yields to the client."""
@@ -316,10 +286,3 @@ class Supervisor:
         while not self._telling.told_last() and time.monotonic() < until:
             self._tick(0.02, ())
         self._telling.told_last(insist=True)
-
-
-def _pauses(seconds: float, longest: float) -> list[float]:
-    """The pauses between glances, in ms, that make up so many seconds."""
-    whole = int(max(0.0, seconds) / longest)
-    rest = seconds - whole * longest
-    return [longest * 1000] * whole + ([rest * 1000] if rest > 0 else [])

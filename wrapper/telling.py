@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from states.table import State
-from wrapper.boinc.session import Status, scaled
+from states.table import Outcome, State
 from wrapper.boinc.slot import SlotTrouble, read_fraction, read_sporadic, write_sporadic
+from wrapper.boinc.status import Status, scaled
 from wrapper.opening import reread
 from wrapper.work import Work
 
-_PERIOD = 1.0
+_PERIOD = 0.9
+# Seconds; turns come twice a second or more often, give or take, and every second is wanted.
 _RARE = 10.0
+_FRACTION = 3.5
+# Seconds between two looks at how far a job is that does not say it, as most do not.
 
 
 class Telling:
@@ -20,6 +23,7 @@ class Telling:
         self._next = 0.0
         self._rested = False
         self._fraction = 0.0
+        self._next_fraction = 0.0
         self._port_told: int | None = None
         self._sporadic: int | None = None
         self._last_told = False
@@ -36,15 +40,9 @@ class Telling:
         if now < self._next and not changed:
             return
         self._next = now + (_RARE if resting else _PERIOD)
+        if now >= self._next_fraction:
+            self._next_fraction = now + (0.0 if self._read_fraction() else _FRACTION)
         self._turn(read=changed or not resting)
-
-    def due(self, now: float) -> float:
-        """Seconds until there is something to tell, which may have passed; above 0 where nothing
-        is told but the last word.
-        """
-        if self._work.machine.state in (State.COLLECTING, State.DONE):
-            return _PERIOD
-        return 0.0 if self._work.resting != self._rested else self._next - now
 
     def _turn(self, read: bool) -> None:
         work = self._work
@@ -76,29 +74,23 @@ class Telling:
 
     def status(self) -> Status:
         """What there is to tell now."""
-        work = self._work
+        work, accounts = self._work, self._work.accounts
         sporadic = read_sporadic(work.slot) if work.options.sporadic else None
-        cpu = work.accounts.cpu_time
-        return Status(
-            cpu_time=cpu,
-            checkpoint_cpu_time=cpu,
-            fraction_done=self._scaled_fraction(),
-            wss=work.accounts.wss,
-            want_network=work.wants_network,
-            sporadic_ac=sporadic,
-        )
+        done, init = self._fraction, work.init
+        if work.record.outcome is Outcome.SUCCESS:
+            done = 1.0
+        if init is not None:
+            # how far the job is, as the part of the whole that this task stands for
+            done = scaled(done, init.fraction_done_start, init.fraction_done_end)
+        cpu = accounts.cpu_time
+        return Status(cpu, cpu, done, accounts.wss, work.wants_network, sporadic)
 
-    def _scaled_fraction(self) -> float:
-        """How far the job is, as the part of the whole that this task stands for."""
-        work = self._work
-        if work.record.outcome is not None and work.record.outcome.value == "success":
-            self._fraction = 1.0
-        else:
-            told = read_fraction(work.slot)
-            self._fraction = self._fraction if told is None else told
-        if work.init is None:
-            return self._fraction
-        return scaled(self._fraction, work.init.fraction_done_start, work.init.fraction_done_end)
+    def _read_fraction(self) -> bool:
+        told = read_fraction(self._work.slot)
+        if told is None:
+            return False
+        self._fraction = told
+        return True
 
     def told_last(self, insist: bool = False) -> bool:
         """Whether the job's last status is where the client will read it.

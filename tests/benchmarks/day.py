@@ -25,7 +25,7 @@ from typing import Any
 from tests.benchmarks import processes
 from tests.lab.init_data import init_data
 from tests.lab.played_client import APP_STATUS, CHANNEL, CONTROL_REQUEST, HEARTBEAT, STATE_FILE
-from wrapper import opening, places, supervisor
+from wrapper import opening, places, quiet, supervisor
 from wrapper.boinc.init_data import read_init_data
 from wrapper.boinc.session import open_session
 from wrapper.engine.hosts.base import Order, Reply
@@ -236,7 +236,8 @@ def live(hours: int, base: Path) -> dict[str, float]:
     day = Day(slot, hours)
     setattr(places, "LocalHost", Engine)  # noqa: B010 - what it stands for is of another class
     time.monotonic, time.sleep = lambda: day.now, day.sleep  # type: ignore[assignment]
-    setattr(supervisor, "waiting_for", day.waiting_for)  # noqa: B010
+    for module in (supervisor, quiet):
+        vars(module)["waiting_for"] = day.waiting_for
     init = read_init_data(slot / "init_data.xml")
     session = open_session(slot, init, day.now)
     work = opening.open_work(opening.Slot(slot, parse([]), init, session, Journal(io.StringIO())))

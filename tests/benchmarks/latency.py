@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 from tests.benchmarks.figures import spread
-from tests.benchmarks.stage import IMAGE, Stage
+from tests.benchmarks.stage import IMAGE, Job, Stage
 
 _START_REPEATS = 10
 _PAUSES = 50
+_ACQUAINTANCE = 5.0
+# Seconds until a wrapper may know its client.
 
 
 def start(stage: Stage) -> tuple[str, ...]:
@@ -46,16 +48,25 @@ def _reattach(stage: Stage) -> str:
 
 
 def suspend(stage: Stage) -> tuple[str, ...]:
-    """From the client's message until every process of the container rests, or goes on."""
-    rests, goes = [], []
+    """From the client's message until every process of the container rests, or goes on: first when
+    it is sent with a heartbeat, as a client does what its user asks for, then at any time, as a
+    client keeps a CPU limit.
+    """
     with stage.job().running() as job:
         job.tell("busy")
-        for number in stage.repeat(_PAUSES):
-            # The pauses differ, so that a wrapper's own beat is met everywhere.
-            time.sleep(0.3 + number % 10 * 0.037)
-            rests.append(job.suspend())
-            time.sleep(0.3 + number % 7 * 0.053)
-            goes.append(job.resume())
+        time.sleep(_ACQUAINTANCE)
+        cells = _turns(stage, job, in_step=True)
+        return cells + _turns(stage, job, in_step=False)
+
+
+def _turns(stage: Stage, job: Job, *, in_step: bool) -> tuple[str, str]:
+    rests, goes = [], []
+    for number in stage.repeat(_PAUSES):
+        # The pauses differ, so that a wrapper's own beat is met everywhere.
+        time.sleep(0.3 + number % 10 * 0.037)
+        rests.append(job.suspend(in_step=in_step))
+        time.sleep(0.3 + number % 7 * 0.053)
+        goes.append(job.resume(in_step=in_step))
     return spread(rests), spread(goes)
 
 

@@ -39,6 +39,8 @@ ALL = (
     Measurement("suspend", latency.suspend, (
         Row("<suspend/> -> paused, median / worst", "0.95 / 2.3 s", "<= 0.2 / 0.5 s"),
         Row("<resume/> -> running, median / worst", "0.95 s", "<= 0.2 s"),
+        Row("<suspend/> at any time, as by a CPU limit", "", "<= 0.2 / 0.5 s"),
+        Row("<resume/> at any time", "", "<= 0.2 s"),
     )),
     Measurement("end", latency.end, (
         Row("last act -> wrapper gone, median / worst", "3.6-9.9 s", "<= 0.6 podman, 0.8 s docker"),

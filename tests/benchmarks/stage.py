@@ -158,13 +158,16 @@ class Job:
     def container(self, found: Container) -> None:
         self._container = found
 
-    def suspend(self) -> float:
+    def suspend(self, *, in_step: bool = True) -> float:
         """Ask for a pause; how long it took until all rest, in s."""
-        return self._until(self.client.suspend(), frozen=True)
+        return self._until(self._ask("<suspend/>", in_step), frozen=True)
 
-    def resume(self) -> float:
+    def resume(self, *, in_step: bool = True) -> float:
         """Ask to go on; how long it took, in s."""
-        return self._until(self.client.resume(), frozen=False)
+        return self._until(self._ask("<resume/>", in_step), frozen=False)
+
+    def _ask(self, text: str, in_step: bool) -> float:
+        return self.client.send_in_step(text) if in_step else self.client.send(text)
 
     def reattach(self) -> float:
         """Start the wrapper again on a paused container; how long until that goes on, in s."""

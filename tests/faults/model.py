@@ -19,7 +19,8 @@ from enum import Enum
 from pathlib import Path
 
 from wrapper.boinc.channels import UNASKED
-from wrapper.boinc.session import Client, Status
+from wrapper.boinc.session import Client
+from wrapper.boinc.status import Status
 from wrapper.engine.hosts.base import Order, Reply
 
 _EPOCH = 1_800_000_000.0
@@ -362,6 +363,9 @@ class PlayedSession(Client):
 
     def poll(self, now: float) -> None:
         """Nothing is to be read."""
+
+    def hear(self, now: float) -> bool:
+        return False
 
     def glance(self) -> Callable[[], bytes]:
         return lambda: UNASKED

@@ -26,7 +26,7 @@ from tests.faults.model import (
     Wrong,
     moment,
 )
-from wrapper import collecting, ordering, postponing, running, supervisor, waiting
+from wrapper import collecting, ordering, postponing, quiet, running, supervisor, waiting
 from wrapper.accounting import Accounts
 from wrapper.discovering import rebuilt_engine
 from wrapper.job_config import JobConfig
@@ -63,7 +63,7 @@ def in_world(world: World) -> Iterator[None]:
 
     changes: list[tuple[dict[str, object], str, object]] = [
         (vars(supervisor), "time", world), (vars(running), "time", world),
-        (vars(waiting), "time", world),
+        (vars(quiet), "time", world), (vars(waiting), "time", world),
         (vars(postponing), "time", world), (vars(collecting), "write_finish", finish),
         (vars(postponing), "write_temporary_exit", later),
         (vars(ordering), "_binds", lambda _work: ()),

@@ -137,7 +137,8 @@ def cut_states(knife: Knife) -> None:
 
 def cut_guard(knife: Knife) -> None:
     """Before the dead man's switch is armed and disarmed, and before the last word."""
-    from wrapper.boinc.session import Session, Status
+    from wrapper.boinc.session import Session
+    from wrapper.boinc.status import Status
     from wrapper.engine.hosts.guard import Guard
 
     arm, disarm, last = Guard.__init__, Guard.disarm, Session.last
@@ -197,11 +198,12 @@ def believe_in_boot(text: str) -> None:
 
 def do_without(what: str) -> None:
     """A kernel without pidfds; or containers whose cgroups cannot be seen from here."""
+    from wrapper.boinc import client_process
     from wrapper.engine import usage
     from wrapper.engine.hosts import local, watching
 
     if "pidfd" in what.split():
-        for module in (local, watching):
+        for module in (client_process, local, watching):
             vars(module)["pidfd"] = lambda _pid: None
     if "cgroup" in what.split():
         vars(usage)["find"] = lambda *_asked: None

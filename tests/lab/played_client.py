@@ -39,6 +39,8 @@ CHANNEL = 1024
 """Bytes of one channel: a flag, then text that ends with NUL."""
 (CONTROL_REQUEST, CONTROL_REPLY, GRAPHICS_REQUEST, GRAPHICS_REPLY, HEARTBEAT, APP_STATUS,
  TRICKLE_UP, TRICKLE_DOWN) = range(8)
+BEAT = 1.0013
+"""Seconds from one heartbeat to the next, as Debian's client 7.20 has them."""
 T = TypeVar("T")
 
 
@@ -106,10 +108,13 @@ class PlayedClient:
         self.heart = heart
         self.network_suspended = False
         self.started_at = 0.0
+        self.left_at = 0.0
+        """When what was left for a heartbeat was sent (time.monotonic); 0: not yet."""
         self.statuses: list[Told] = []
         self.graphics: list[Told] = []
         self.trickles: list[Told] = []
         self._process: subprocess.Popen[bytes] | None = None
+        self._left = ""
         self._closing = threading.Event()
         self._reading = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -236,6 +241,21 @@ class PlayedClient:
         """Ask to go on."""
         return self.send("<resume/>")
 
+    def send_in_step(self, text: str, limit: float = 10) -> float:
+        """Send a request just behind the next heartbeat, as a real client mostly does, once the one
+        before was read; when it was sent (time.monotonic).
+        """
+        self.wait_for("the last request was read", lambda: not self.unread(), limit)
+        self.leave_for_beat(text)
+        return self.wait_for("the next heartbeat", lambda: self.left_at, limit)
+
+    def leave_for_beat(self, text: str) -> None:
+        """Have a request sent just behind the next heartbeat; all clients of a process have theirs
+        at the same time, as all tasks of one client have.
+        """
+        self.left_at = 0.0
+        self._left = text
+
     def quit(self) -> float:
         """Ask the wrapper to leave, and to carry on at its next start."""
         return self.send("<quit/>")
@@ -247,11 +267,18 @@ class PlayedClient:
     def _follow(self) -> None:
         """The client's own life: a heartbeat each second, and open eyes."""
         beat = 0.0
-        while not self._closing.wait(0.02):
+        while not self._closing.wait(min(0.02, max(0.0, beat - time.monotonic()))):
             self._collect()
-            if self.heart and time.monotonic() - beat >= 1:
-                beat = time.monotonic()
-                self._put(HEARTBEAT, self._heartbeat())
+            if time.monotonic() >= beat:
+                self._speak()
+                beat = BEAT * (time.monotonic() // BEAT + 1)
+
+    def _speak(self) -> None:
+        if self.heart:
+            self._put(HEARTBEAT, self._heartbeat())
+        if self._left:
+            self._put(CONTROL_REQUEST, self._left)
+            self._left, self.left_at = "", time.monotonic()
 
     def _heartbeat(self) -> str:
         network = "<network_suspended/>" if self.network_suspended else ""

@@ -54,7 +54,8 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from wrapper.boinc.init_data import read_init_data
-from wrapper.boinc.session import Status, open_session
+from wrapper.boinc.session import open_session
+from wrapper.boinc.status import Status
 init = read_init_data(Path("init_data.xml"))
 session = open_session(Path.cwd(), init, time.monotonic())
 while not session.quit_asked:

@@ -34,26 +34,34 @@ SEGMENT_SIZE = CHANNEL_SIZE * len(NAMES)
 MMAP_FILE = "boinc_mmap_file"
 UNASKED = b"\0"
 """The flag of a channel that nothing waits in."""
-_REQUEST_FLAG = 0
-# Where in the file the flag of the first channel is.
 
 
 class Channel:
     """One channel. One side only writes to it, the other one only reads it."""
 
-    __slots__ = ("_bytes", "flag")
+    __slots__ = ("_bytes", "_parts")
 
     def __init__(self, memory: memoryview) -> None:
         """``memory``: the bytes of the channel, writable."""
         if len(memory) != CHANNEL_SIZE or memory.readonly:
             raise ValueError(f"a channel needs {CHANNEL_SIZE} writable bytes")
         self._bytes = memory
-        self.flag = memory[:1]
+        self._parts: dict[int, memoryview] = {}
 
     @property
     def waiting(self) -> bool:
         """Whether there is a text that was not read yet."""
         return self._bytes[0] != 0
+
+    def beginning(self, size: int) -> memoryview:
+        """The first bytes, as they are at any time until :meth:`release`."""
+        if size not in self._parts:
+            self._parts[size] = self._bytes[:size]
+        return self._parts[size]
+
+    def clear(self) -> None:
+        """Take the waiting text away."""
+        self._bytes[0] = 0
 
     def read(self) -> str | None:
         """Take the waiting text out; None where there is none."""
@@ -92,7 +100,8 @@ class Channel:
 
     def release(self) -> None:
         """Let go of the memory, so that it can be unmapped."""
-        self.flag.release()
+        for part in self._parts.values():
+            part.release()
         self._bytes.release()
 
 
@@ -145,13 +154,14 @@ class Segment:
         """
         return self._descriptor < 0 or os.fstat(self._descriptor).st_size >= SEGMENT_SIZE
 
-    def glance(self) -> Callable[[], bytes]:
-        """A function that tells :data:`UNASKED` as long as no request waits and the memory is
-        there. It may raise OSError when that was cut short; it never ends this process.
+    def glance(self, name: str, size: int = 1) -> Callable[[], bytes]:
+        """A function that gives the first ``size`` bytes of the channel of that name, or fewer when
+        the memory was cut short; it never ends this process. The first is :data:`UNASKED` as long
+        as nothing waits there.
         """
         if sys.platform == "win32" or self._descriptor < 0:
-            return partial(bytes, self.process_control_request.flag)
-        return partial(os.pread, self._descriptor, 1, _REQUEST_FLAG)
+            return partial(bytes, self._channels[name].beginning(size))
+        return partial(os.pread, self._descriptor, size, CHANNEL_SIZE * NAMES.index(name))
 
     def close(self) -> None:
         """Let go of the memory. No channel can be used after that."""

@@ -1,12 +1,14 @@
 """Whether the process of the BOINC client still lives, asked of this system by its pid.
 
-A pid can be given to another process once the client is dead, so where the system tells when a
-process started (Linux, Windows), that is compared as well. Knows nothing else of the client.
+A pid can be given to another process once the client is dead. A pidfd cannot (Linux); elsewhere,
+where the system tells when a process started (Windows), that is compared as well. Knows nothing
+else of the client.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import sys
 
 
@@ -16,12 +18,40 @@ class ClientProcess:
     def __init__(self, pid: int) -> None:
         """``pid`` is above 0."""
         self.pid = pid
-        self._started = _start_time(pid)
+        self.handle = pidfd(pid)
+        """A descriptor that becomes readable when the process ends; None where there is none."""
+        self._started = _start_time(pid) if self.handle is None else None
 
     def alive(self) -> bool:
         """Whether it lives; yes where nobody lets us know."""
+        if self.handle is not None:
+            return not _ready(self.handle)
         lives, started = _seen(self.pid)
         return lives and (started is None or self._started in (None, started))
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
+
+
+def pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where there is none."""
+    if sys.platform == "linux":
+        try:
+            return os.pidfd_open(pid)
+        except OSError:
+            return None
+    return None
+
+
+def _ready(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return False  # there are none
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 if sys.platform == "win32":

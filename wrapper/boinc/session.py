@@ -8,13 +8,12 @@ BOINC's ``api/boinc_api.cpp`` and ``client/app_control.cpp``.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from wrapper.boinc.channels import (
+    CHANNEL_SIZE,
     LONGEST_TEXT,
     UNASKED,
     Segment,
@@ -24,54 +23,15 @@ from wrapper.boinc.channels import (
 )
 from wrapper.boinc.client_process import ClientProcess
 from wrapper.boinc.init_data import InitData
+from wrapper.boinc.status import Status
 from wrapper.boinc.tags import children, flag, number, whole_number
 
 HEARTBEAT_LIMIT = 30.0
 """Seconds without a heartbeat after which a client without a known pid is dead."""
 PID_INTERVAL = 5.0
-"""Seconds between two looks at the client's process."""
+"""Seconds between two looks at the client's process, where its end does not wake us."""
 LONGEST_GAP = 10.0
 """A longer time (s) between two polls means that we were stopped or asleep, not the client."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """What a job tells about itself. What is None is not told."""
-
-    cpu_time: float = 0.0
-    """CPU time of all episodes, in s."""
-    checkpoint_cpu_time: float = 0.0
-    """The same at the last checkpoint."""
-    fraction_done: float | None = None
-    """0..1, of the whole job; see :func:`scaled`."""
-    wss: float | None = None
-    """Working set in bytes, where the client cannot see it by itself."""
-    want_network: bool = False
-    sporadic_ac: int | None = None
-    """State of a sporadic job, as it wrote it into its file ``ac``."""
-    other_pid: int | None = None
-    """A process of the job's that the client is to account for as well."""
-
-    def text(self) -> str:
-        """The message for ``app_status``."""
-        parts = [
-            ("current_cpu_time", _exponent(self.cpu_time)),
-            ("checkpoint_cpu_time", _exponent(self.checkpoint_cpu_time)),
-            ("fraction_done", _exponent(self.fraction_done)),
-            ("wss", _exponent(self.wss)),
-            ("want_network", "1" if self.want_network else None),
-            ("sporadic_ac", self.sporadic_ac),
-            ("other_pid", self.other_pid),
-        ]
-        return "".join(f"<{tag}>{said}</{tag}>\n" for tag, said in parts if said is not None)
-
-
-def scaled(fraction: float, start: float, end: float) -> float:
-    """What is done of the whole job, where this program does its part from ``start`` to ``end``.
-
-    All are 0..1; ``start`` and ``end`` are ``fraction_done_start`` and ``_end`` of the init data.
-    """
-    return start + min(max(fraction, 0.0), 1.0) * (end - start)
 
 
 class Client(ABC):
@@ -114,6 +74,10 @@ class Client(ABC):
         """Take what the client said, send what waits. Cheap; to be called about 10 times a s."""
 
     @abstractmethod
+    def hear(self, now: float) -> bool:
+        """Take no more than the heartbeat, which :meth:`poll` does too; whether there was one."""
+
+    @abstractmethod
     def glance(self) -> Callable[[], bytes]:
         """A function that tells ``UNASKED`` as long as the client has asked for nothing that
         :meth:`poll` has not taken yet. A heartbeat asks for nothing.
@@ -125,6 +89,12 @@ class Client(ABC):
     @abstractmethod
     def client_gone(self, now: float) -> str | None:
         """How we know that the client is dead, in words; None while it is not."""
+
+    def handles(self) -> tuple[int, ...]:
+        """Descriptors that become readable when the client ends, until that is known; there may be
+        none although it can end.
+        """
+        return ()
 
     @abstractmethod
     def report(self, status: Status) -> bool:
@@ -169,6 +139,10 @@ class Standalone(Client):
     def poll(self, now: float) -> None:
         """Nothing to take."""
 
+    def hear(self, now: float) -> bool:  # noqa: ARG002
+        """There is no heart."""
+        return False
+
     def glance(self) -> Callable[[], bytes]:
         """Nobody ever asks."""
         return _unasked
@@ -212,7 +186,8 @@ class Session(Client):
         self._trickle_up = False
         self._ended = False
         self._last = ""
-        self._heard = ""
+        self._look_for_beat = segment.glance("heartbeat", CHANNEL_SIZE)
+        self._heard = b""
 
     @property
     def standalone(self) -> bool:
@@ -221,29 +196,41 @@ class Session(Client):
 
     def poll(self, now: float) -> None:
         """Take what the client said, send what waits."""
-        if now - self._last_poll > LONGEST_GAP:
-            self._last_beat = now
-        self._last_poll = now
         if not self._reachable():
             return
+        self.hear(now)
         segment = self._segment
         if segment.process_control_request.waiting:
             self._obey(segment.process_control_request.read() or "")
-        if segment.heartbeat.waiting:
-            self._last_beat = now
-            self._hear(segment.heartbeat.read() or "")
         if segment.trickle_down.waiting:
             self._note_trickle_down(segment.trickle_down.read() or "")
         self._send_waiting()
 
+    def hear(self, now: float) -> bool:
+        """Take the heartbeat, if there is one. Most say what the one before said."""
+        if self._gone is not None:
+            return False
+        if now - self._last_poll > LONGEST_GAP:
+            self._last_beat = now
+        self._last_poll = now
+        said = self._look_for_beat()
+        if said[:1] == UNASKED or len(said) < CHANNEL_SIZE:
+            return False
+        self._segment.heartbeat.clear()
+        self._last_beat = now
+        if said != self._heard:
+            self._heard = said
+            self._understand(said[1:].partition(b"\0")[0])
+        return True
+
     def glance(self) -> Callable[[], bytes]:
         """Looks at the flag of a request; without a client, at nothing."""
-        return self._segment.glance() if self._gone is None else _unasked
+        return self._segment.glance("process_control_request") if self._gone is None else _unasked
 
     def client_gone(self, now: float) -> str | None:
         """By its process where that is known, else by the heartbeat."""
         if self._gone is None and self._process is not None:
-            if now >= self._next_look:
+            if now >= self._next_look or self._process.handle is not None:
                 self._next_look = now + PID_INTERVAL
                 if not self._process.alive():
                     self._gone = f"the client's process {self._process.pid} is gone"
@@ -251,6 +238,12 @@ class Session(Client):
             silence = now - self._last_beat
             self._gone = f"no heartbeat of the client for {silence:.0f} s"
         return self._gone
+
+    def handles(self) -> tuple[int, ...]:
+        """The client's process, where it can wake us."""
+        if self._gone is not None or self._process is None or self._process.handle is None:
+            return ()
+        return (self._process.handle,)
 
     def report(self, status: Status) -> bool:
         """Tell how the job does; the newest waits while the channel is full."""
@@ -286,8 +279,10 @@ class Session(Client):
         self._send_waiting()
 
     def close(self) -> None:
-        """Unmap the shared memory."""
+        """Unmap the shared memory, and let go of the process."""
         self._gone = self._gone or "the session was closed"
+        if self._process is not None:
+            self._process.close()
         self._segment.close()
 
     def _reachable(self) -> bool:
@@ -309,11 +304,8 @@ class Session(Client):
         if "<reread_app_info/>" in text:
             self.reread_asked = True
 
-    def _hear(self, text: str) -> None:
-        """A heartbeat, and what comes with it. Most say what the one before said."""
-        if text == self._heard:
-            return
-        self._heard = text
+    def _understand(self, text: bytes) -> None:
+        """What comes with a heartbeat."""
         found = _said(text)
         # The client of 7.x and 8.x writes the first name, BOINC's own API looks for the second.
         names = ("network_suspended", "suspend_network")
@@ -370,14 +362,9 @@ def _unasked() -> bytes:
     return UNASKED
 
 
-def _exponent(value: float | None) -> str | None:
-    """As ``%e`` prints it; None for what the client could not reckon with."""
-    return f"{value:e}" if value is not None and math.isfinite(value) else None
-
-
-def _said(text: str) -> dict[str, bytes | None]:
+def _said(text: bytes) -> dict[str, bytes | None]:
     """The elements of a message; nothing where it is garbage."""
     try:
-        return dict(children(text.encode("utf-8", "replace")))
+        return dict(children(text))
     except ValueError:
         return {}

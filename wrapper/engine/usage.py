@@ -227,5 +227,10 @@ def _wss(host: Host, files: CgroupFiles) -> int:
 
 def _field(said: bytes, key: bytes) -> int | None:
     """The number of a line `key number`; None without that line."""
-    _, found, rest = (b"\n" + said).partition(b"\n" + key + b" ")
-    return int(rest.partition(b"\n")[0]) if found else None
+    key += b" "
+    start = 0 if said.startswith(key) else said.find(b"\n" + key) + 1
+    if not said.startswith(key, start):
+        return None
+    start += len(key)
+    end = said.find(b"\n", start)
+    return int(said[start:end] if end >= 0 else said[start:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -26,14 +27,17 @@ def until_true(condition: object) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("_with_and_without")
 def test_this_process_lives() -> None:
     assert ClientProcess(os.getpid()).alive()
 
 
+@pytest.mark.usefixtures("_with_and_without")
 def test_a_process_that_never_was_does_not_live() -> None:
     assert not ClientProcess(2**22 + 1).alive()
 
 
+@pytest.mark.usefixtures("_with_and_without")
 def test_a_process_does_not_live_after_its_end() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         client = ClientProcess(process.pid)
@@ -44,6 +48,7 @@ def test_a_process_does_not_live_after_its_end() -> None:
 
 
 @linux
+@pytest.mark.usefixtures("_with_and_without")
 def test_a_dead_process_that_nobody_asked_for_does_not_live() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         client = ClientProcess(process.pid)
@@ -53,7 +58,27 @@ def test_a_dead_process_that_nobody_asked_for_does_not_live() -> None:
 
 
 @linux
-def test_a_pid_given_to_another_process_is_not_the_client() -> None:
+def test_the_end_of_the_process_wakes_whoever_waits() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        client = ClientProcess(process.pid)
+        assert client.handle is not None
+        assert select.select((client.handle,), (), (), 0)[0] == []
+        process.kill()
+        assert select.select((client.handle,), (), (), 30)[0] == [client.handle]
+        assert not client.alive()
+        client.close()
+        assert client.handle is None
+
+
+@pytest.fixture(params=[True, False], ids=["pidfd", "no pidfd"])
+def _with_and_without(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not request.param:
+        monkeypatch.setattr(client_process, "pidfd", lambda _pid: None)
+
+
+@linux
+def test_a_pid_given_to_another_process_is_not_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_process, "pidfd", lambda _pid: None)
     client = ClientProcess(os.getpid())
     client._started = "1"
     assert not client.alive()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from wrapper.boinc import client_process
 from wrapper.boinc.channels import (
     CHANNEL_SIZE,
     MMAP_FILE,
@@ -20,13 +22,8 @@ from wrapper.boinc.channels import (
     Segment,
 )
 from wrapper.boinc.init_data import InitData
-from wrapper.boinc.session import (
-    Session,
-    Standalone,
-    Status,
-    open_session,
-    scaled,
-)
+from wrapper.boinc.session import Session, Standalone, open_session
+from wrapper.boinc.status import Status, scaled
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="a segment of Unix")
 
@@ -276,16 +273,49 @@ def test_a_client_that_lives_is_not_gone_however_silent() -> None:
         assert session.client_gone(float(second)) is None
 
 
-def test_a_client_is_gone_within_5_s_of_the_death_of_its_process() -> None:
+@pytest.mark.parametrize("woken", [True, False])
+def test_a_client_is_gone_within_5_s_of_the_death_of_its_process(
+    woken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not woken:
+        monkeypatch.setattr(client_process, "pidfd", lambda _pid: None)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        session = Table(process.pid).session
+        table = Table(process.pid)
+        session = table.session
         assert session.client_gone(0.0) is None
+        handles = session.handles()
         process.kill()
         process.wait()
-    assert session.client_gone(4.9) is None
+    # the heart of a new client may beat in the same memory
+    assert table.client.heartbeat.write("<heartbeat/>")
+    assert session.hear(4.0)
+    if handles:
+        assert select.select(handles, (), (), 30)[0] == [*handles]
+    else:
+        assert session.client_gone(4.9) is None
     told = session.client_gone(5.0)
     assert told == f"the client's process {process.pid} is gone"
     assert session.client_gone(5.1) == told
+    assert session.handles() == ()
+    session.close()
+
+
+def test_a_heartbeat_is_taken_by_itself_and_what_it_says_is_noted() -> None:
+    table = Table()
+    assert not table.session.hear(1.0)
+    for said, suspended, wss in (
+        ("<heartbeat/><max_wss>1e6</max_wss>", False, 1e6),
+        ("<heartbeat/><max_wss>1e6</max_wss>", False, 1e6),
+        ("<heartbeat/><network_suspended/><max_wss>2e6</max_wss>", True, 2e6),
+        ("<heartbeat/>", False, 2e6),
+    ):
+        assert table.client.heartbeat.write(said)
+        assert table.client.process_control_request.write("<suspend/>")
+        assert table.session.hear(2.0)
+        assert not table.session.hear(2.0)
+        assert (table.session.network_suspended, table.session.max_wss) == (suspended, wss)
+        assert table.session.glance()() != UNASKED, "the request is for poll() to take"
+        table.session.poll(3.0)
 
 
 def test_to_a_client_that_is_gone_nothing_is_told() -> None:
@@ -326,6 +356,7 @@ def test_a_segment_cut_short_by_the_job_ends_the_session_and_not_the_process(
     assert not session.standalone
     os.truncate(tmp_path / MMAP_FILE, left)
     assert (session.glance()() != UNASKED) is (left == 0)
+    assert not session.hear(1.0)
     session.poll(1.0)
     assert session.glance()() == UNASKED
     assert not session.report(Status(1))
@@ -342,6 +373,7 @@ def test_a_closed_session_touches_no_memory(tmp_path: Path) -> None:
     session.close()
     session.poll(1.0)
     assert session.glance()() == UNASKED
+    assert not session.hear(1.0)
     session.close()
     assert not session.report(Status(1))
 

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from states.table import State
-from wrapper.boinc.session import Status
+from wrapper.boinc.status import Status
 from wrapper.telling import Telling
 from wrapper.work import Work
 
