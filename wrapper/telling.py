@@ -40,13 +40,10 @@ class Telling:
         if now < self._next and not changed:
             return
         self._next = now + (_RARE if resting else _PERIOD)
+        work = self._work
         if now >= self._next_fraction:
             self._next_fraction = now + (0.0 if self._read_fraction() else _FRACTION)
-        self._turn(read=changed or not resting)
-
-    def _turn(self, read: bool) -> None:
-        work = self._work
-        if work.watch is not None and read:
+        if work.watch is not None and (changed or not resting):
             work.accounts.read(work.host)
         if work.session.take_reread():
             reread(work)
@@ -56,9 +53,9 @@ class Telling:
         port = work.record.graphics_port
         # not before it runs: until then the port may still turn out to be somebody else's
         if port and port != self._port_told and work.runs:
+            self._port_told = port
             address = f"http://127.0.0.1:{port}"
             work.session.tell_graphics(address)
-            self._port_told = port
             work.machine.note(web=address)
 
     def _pass_sporadic(self) -> None:

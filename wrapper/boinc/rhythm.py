@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 
-BEAT = 1.001
-"""Seconds from one heartbeat to the next, or a little more."""
+BEAT = 1.0013
+"""Seconds from one heartbeat to the next, as long as nothing else is seen."""
 BEHIND = 0.03
 """Seconds that a look comes behind the heartbeat at least: requests come a little behind it too."""
 FINE = 0.02
@@ -23,9 +23,9 @@ LONGEST = 0.55
 """Seconds between two looks at most, where more than one is made for a heartbeat."""
 LONGEST_WAIT = 0.6
 """Seconds that a heartbeat is waited for; one that is later has lost its time."""
-PROOF = 20.0
+PROOF = 30.0
 """Seconds for which it is believed that the look still comes behind it."""
-FAITH = 60.0
+FAITH = 120.0
 """Seconds for which it is believed that the look does not come long behind it."""
 APART = 0.05
 """Seconds from a look for a heartbeat within which a request is taken to belong to it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from wrapper.engine.answers import EngineKind, Unknown, read_rows
 from wrapper.engine.cli import LOOK_LIMIT, Engine
@@ -21,8 +21,7 @@ _MOST = 8192
 # Bytes of a counters' file: memory.stat, the longest, has some 2,000.
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """``cpu`` in seconds since the container was started, of all its processes, also of those that
     have ended; ``wss`` in bytes: what it has in memory, less what the kernel could drop at once.
     """

@@ -93,7 +93,9 @@ class LocalHost:
         """The beginning of a small file; see :meth:`wrapper.engine.hosts.base.Host.read`."""
         try:
             if often and sys.platform != "win32":
-                return self._read_kept(path, most)
+                # to find a file and to open it takes longer than to read it: it is kept open
+                kept = self._kept.get(path)
+                return os.pread(self._keep(path) if kept is None else kept, most, 0)
             # not by open(): that takes twice as long
             descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             try:
@@ -101,23 +103,19 @@ class LocalHost:
             finally:
                 os.close(descriptor)
         except OSError as error:
+            if path in self._kept:
+                # of a cgroup that is gone; there may be one of that name again
+                self._let_go(path)
+                return self.read(path, most)
             if error.errno in _GONE:
                 return None
             raise Unreachable(f"{path} could not be read: {error.strerror}") from error
 
-    if sys.platform != "win32":
-
-        def _read_kept(self, path: str, most: int) -> bytes:
-            """To find a file and to open it takes longer than to read it: it is kept open."""
-            if path in self._kept:
-                try:
-                    return os.pread(self._kept[path], most, 0)
-                except OSError:  # of a cgroup that is gone; there may be one of that name again
-                    self._let_go(path)
-            if len(self._kept) >= _MOST_KEPT:
-                self._let_go(next(iter(self._kept)))
-            self._kept[path] = os.open(path, os.O_RDONLY)
-            return os.pread(self._kept[path], most, 0)
+    def _keep(self, path: str) -> int:
+        if len(self._kept) >= _MOST_KEPT:
+            self._let_go(next(iter(self._kept)))
+        self._kept[path] = os.open(path, os.O_RDONLY)
+        return self._kept[path]
 
     def _let_go(self, path: str) -> None:
         descriptor = self._kept.pop(path, None)
