@@ -28,7 +28,7 @@ from wrapper.boinc.slot import finish_written
 from wrapper.discovering import docker_type, rebuilt_engine
 from wrapper.engine.cli import Engine
 from wrapper.engine.discovery import candidates
-from wrapper.engine.hosts.base import Host
+from wrapper.engine.hosts.base import Host, Order
 from wrapper.hosting import OUTPUTS_FILE
 from wrapper.job_config import BadJobConfig, JobConfig, load_job_config
 from wrapper.journal import Journal
@@ -74,10 +74,14 @@ def _opened(slot: Slot, host: Host, platform: str) -> Work:
     file = StateFile(slot.path)
     boot, content = boot_of(host), file.load()
     is_new = content is None and not _has_traces(slot)
-    begun = _begun(slot, host, platform) if is_new else None
+    # On Windows the distro has to be found first.
+    first = _first_engine(slot, platform) if is_new and platform != "win32" else None
+    begun = [_begun(host, next(first.check()))] if first else []
     config, mistake, recorded = _read(slot, content)
     slot.journal.verbose = max(slot.journal.verbose, config.verbose)
     image, container = _names(slot, config)
+    if first and not mistake:
+        begun.append(_begun(host, next(first.image(image))))
     machine = _machine(slot, file, recorded, boot, image, container)
     record = machine.record
     told = slot.init.wu_cpu_time if slot.init else 0.0
@@ -107,13 +111,13 @@ def _opened(slot: Slot, host: Host, platform: str) -> Work:
     return work
 
 
-def _begun(slot: Slot, host: Host, platform: str) -> Begun | None:
-    """The first question to the engine, asked while the job's description is read: both take their
-    time. On Windows the distro has to be found first.
-    """
-    if platform == "win32":
-        return None
-    order = next(Engine(candidates(docker_type(slot.init), platform)[0]).check())
+def _first_engine(slot: Slot, platform: str) -> Engine:
+    """The engine that a new job asks first."""
+    return Engine(candidates(docker_type(slot.init), platform)[0])
+
+
+def _begun(host: Host, order: Order) -> Begun:
+    """A question to the engine, asked while others are answered: each takes its time."""
     return Begun(order, host.start(order), time.monotonic())
 
 

@@ -23,7 +23,8 @@ _GLANCE_AT_REST = 0.2
 """The same while the job rests: an engine takes longer to let it go on than to pause it."""
 _LONGEST = 20.0
 """Seconds until the client is heard in full all the same: it says more than requests."""
-_LONGEST_ASKING = 8.0
+_HALF = 0.4
+_LONGEST_ASKING = 4.0
 """The same where its process has to be asked for, and where its heartbeat is not heard."""
 
 
@@ -64,7 +65,8 @@ class Quiet:
                 return False  # what has happened to the memory is for the next tick to say
             if rhythm.looked(now, beats, asked) or asked:
                 return False
-            if not beats:
+            # rather halfway: what the client reads with its next heartbeat is half a second old
+            if now >= telling.next + (_HALF if beats else 0.0):
                 telling.turn(now)
         return False
 
@@ -83,11 +85,12 @@ class Quiet:
             woken = wait(min(pause, until - now) * 1000)
             if watch is not None and watch.ended():
                 return True
+            now = time.monotonic()
             try:
+                self._work.session.hear(now)
                 if woken or glance() != UNASKED or self._signals.quit_asked:
                     return False
             except OSError:
                 return False
-            now = time.monotonic()
             self._telling.turn(now)
         return False

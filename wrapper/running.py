@@ -31,12 +31,12 @@ _LOOK_AGAIN = 600.0
 """Seconds between two looks at a container whose process is watched."""
 _LOOK_AT_REST = 300.0
 """The same while it rests: one that somebody lets go on by hand takes a processor until then."""
-_LOOK_BLIND = 60.0
+_LOOK_BLIND = 90.0
 """Seconds between two looks at a container whose process cannot be watched; at first less, since it
 may just have ended before it could be.
 """
 _FIRST_LOOK_BLIND = 0.3
-_ESTIMATES = 120.0
+_ESTIMATES = 180.0
 """Seconds between two estimates of what a job uses, where it cannot be read; at first less, or a
 short job's use would never be told.
 """

@@ -1,7 +1,8 @@
 """The loop: waits for the next thing to happen, and turns it into an event of the machine.
 
-One thread. It carries out what steps ask for, at most a quarter of a second away from the client at
-any time, and it alone waits. What a wish of the client means is decided in :mod:`wrapper.wishes`.
+One thread. It carries out what steps ask for, and it alone waits, at most half a second away from a
+client that asks for something (:mod:`wrapper.quiet` tells of the exception). What a wish of the
+client means is decided in :mod:`wrapper.wishes`.
 """
 
 from __future__ import annotations
@@ -229,21 +230,23 @@ class Supervisor:
 
     def _wish(self, now: float) -> Wish:
         session = self._work.session
+        # asked whatever is wished: a client that is gone would wake us for ever
+        gone = session.client_gone(now)
         if session.abort_asked:
             return Wish.ABORT
         if not self._goodbye:
-            self._goodbye, self._go_by = self._why_go(now), now + _LONGEST_GOODBYE
+            self._goodbye, self._go_by = self._why_go(gone), now + _LONGEST_GOODBYE
         if self._goodbye:
             return Wish.QUIT
         return Wish.REST if session.suspended else Wish.RUN
 
-    def _why_go(self, now: float) -> str:
+    def _why_go(self, gone: str | None) -> str:
         """Why we are to go, in words; empty when we are not."""
         if self._work.session.quit_asked:
             return "the client quits"
         if self._signals.quit_asked:
             return "a signal asked us to go"
-        return self._work.session.client_gone(now) or ""
+        return gone or ""
 
     def _leave(self, leave: Leave) -> int:
         """Go without having finished; with a reason, ask the client to try again later."""

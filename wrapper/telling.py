@@ -8,8 +8,8 @@ from wrapper.boinc.status import Status, scaled
 from wrapper.opening import reread
 from wrapper.work import Work
 
-_PERIOD = 0.9
-# Seconds; turns come twice a second or more often, give or take, and every second is wanted.
+_PERIOD = 0.8
+# Seconds; turns come about twice a second or more often, and every second is wanted.
 _RARE = 10.0
 _FRACTION = 3.5
 # Seconds between two looks at how far a job is that does not say it, as most do not.
@@ -20,7 +20,8 @@ class Telling:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._next = 0.0
+        self.next = 0.0
+        """When there is something to tell again."""
         self._rested = False
         self._fraction = 0.0
         self._next_fraction = 0.0
@@ -37,9 +38,9 @@ class Telling:
             return
         resting = self._work.resting
         changed, self._rested = resting != self._rested, resting
-        if now < self._next and not changed:
+        if now < self.next and not changed:
             return
-        self._next = now + (_RARE if resting else _PERIOD)
+        self.next = now + (_RARE if resting else _PERIOD)
         work = self._work
         if now >= self._next_fraction:
             self._next_fraction = now + (0.0 if self._read_fraction() else _FRACTION)

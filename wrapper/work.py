@@ -127,8 +127,8 @@ class Work:
     """Which container was seen to have ended, once one was."""
     is_new: bool = False
     """Whether nobody has made a container for this job yet, as far as its slot shows."""
-    begun: Begun | None = None
-    """The first question to the engine, which was asked already."""
+    begun: list[Begun] = field(default_factory=list)
+    """The first questions to the engine, which were asked already, in their order."""
     finished: bool = False
     """Whether the finish file stands, so that the client waits for our end, and not for long."""
 
@@ -156,11 +156,12 @@ class Work:
 
     def started(self, order: Order) -> Running:
         """An order, started on the host, or begun there a moment ago."""
-        begun, self.begun = self.begun, None
-        if begun is not None:
-            if begun.order == order and time.monotonic() - begun.at < _FRESH:
-                return begun.running
-            begun.running.end()
+        begun, self.begun = self.begun, []
+        if begun and begun[0].order == order and time.monotonic() - begun[0].at < _FRESH:
+            self.begun = begun[1:]
+            return begun[0].running
+        for one in begun:  # it went another way than was expected
+            one.running.end()
         return self.host.start(order)
 
     def stop_watching(self) -> None:

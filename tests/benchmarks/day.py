@@ -158,7 +158,7 @@ class _Forever:
         return False
 
     def handles(self) -> tuple[int, ...]:
-        return ()
+        return (0,)  # as if it could wake; whoever waits here is never woken
 
     def close(self) -> None:
         pass

@@ -39,8 +39,10 @@ CHANNEL = 1024
 """Bytes of one channel: a flag, then text that ends with NUL."""
 (CONTROL_REQUEST, CONTROL_REPLY, GRAPHICS_REQUEST, GRAPHICS_REPLY, HEARTBEAT, APP_STATUS,
  TRICKLE_UP, TRICKLE_DOWN) = range(8)
-BEAT = 1.0013
-"""Seconds from one heartbeat to the next, as Debian's client 7.20 has them."""
+BEAT = 1.003
+"""Seconds from one heartbeat to the next: a second, and what a client with some tasks takes for a
+pass over them. Debian's client 7.20 with one task has 1.0013.
+"""
 T = TypeVar("T")
 
 

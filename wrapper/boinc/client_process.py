@@ -38,7 +38,7 @@ class ClientProcess:
 
 def pidfd(pid: int) -> int | None:
     """A descriptor that becomes readable when the process ends; None where there is none."""
-    if sys.platform == "linux":
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
         try:
             return os.pidfd_open(pid)
         except OSError:

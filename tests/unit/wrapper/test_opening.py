@@ -89,39 +89,55 @@ def opened(slot: Path, **told: object) -> Work:
 def test_a_new_jobs_engine_is_asked_while_its_description_is_read(
     tmp_path: Path, computer: Computer, kind: DockerType
 ) -> None:
+    (tmp_path / "job.toml").write_text('image_name = "theirs"\n')
     work = opened(tmp_path, docker_type=kind)
-    assert [order.words[:2] for order in computer.asked] == [(kind.name.lower(), "info")]
+    name = kind.name.lower()
+    assert [order.words[:2] for order in computer.asked] == [(name, "info"), (name, "image")]
+    assert computer.asked[1].words[-1] == work.image_name
     assert work.is_new
-    first = computer.asked[0]
-    assert cast(SimpleNamespace, work.started(first)).order is first
-    assert len(computer.asked) == 1
+    first, second = computer.asked
+    for order in (first, second):
+        assert cast(SimpleNamespace, work.started(order)).order is order
+    assert len(computer.asked) == 2
     work.started(first)
-    assert len(computer.asked) == 2, "it is asked anew when somebody asks once more"
+    assert len(computer.asked) == 3, "it is asked anew when somebody asks once more"
+    assert computer.ended == []
 
 
 def test_another_order_than_the_one_begun_is_started(tmp_path: Path, computer: Computer) -> None:
     work = opened(tmp_path)
+    begun = list(computer.asked)
+    work.started(begun[0])
     work.started(Order(("docker", "ps"), 5.0))
-    assert [order.words[1] for order in computer.asked] == ["info", "ps"]
-    assert computer.ended == computer.asked[:1]
+    assert [order.words[1] for order in computer.asked] == ["info", "image", "ps"]
+    assert computer.ended == begun[1:]
+
+
+def test_of_a_job_that_cannot_be_run_no_image_is_looked_for(
+    tmp_path: Path, computer: Computer
+) -> None:
+    (tmp_path / "job.toml").write_text("nonsense = 1\n")
+    assert opened(tmp_path).mistake
+    assert [order.words[1] for order in computer.asked] == ["info"]
 
 
 def test_an_answer_of_some_time_ago_is_no_news(
     tmp_path: Path, computer: Computer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = opened(tmp_path)
+    begun = list(computer.asked)
     now = time.monotonic() + 60
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    work.started(computer.asked[0])
-    assert len(computer.asked) == 2
-    assert computer.ended == computer.asked[:1]
+    work.started(begun[0])
+    assert len(computer.asked) == 3
+    assert computer.ended == begun
 
 
 def test_a_job_that_has_a_record_is_not_new(tmp_path: Path, computer: Computer) -> None:
     opened(tmp_path)
     work = opened(tmp_path)
     assert not work.is_new
-    assert len(computer.asked) == 1
+    assert len(computer.asked) == 2
 
 
 def test_a_job_whose_record_is_lost_or_spoilt_is_not_new(

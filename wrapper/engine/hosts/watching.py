@@ -30,7 +30,7 @@ def watch_process(pid: int) -> Watch | None:
 
 def pidfd(pid: int) -> int | None:
     """A descriptor that becomes readable when the process ends; None where there is none."""
-    if sys.platform == "linux" and pid > 0:
+    if sys.platform == "linux" and hasattr(os, "pidfd_open") and pid > 0:
         try:
             return os.pidfd_open(pid)
         except OSError:
