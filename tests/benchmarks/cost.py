@@ -20,6 +20,8 @@ CALM = 60.0
 """Seconds until a wrapper that sees no cgroup asks no more often than it always will."""
 SETTLE = 5.0
 """Seconds until what a change has caused is over."""
+ACQUAINTANCE = 45.0
+"""Seconds until a wrapper knows its client, in the hours of whose job that is no matter."""
 
 
 BARE = """
@@ -47,6 +49,7 @@ def cpu(stage: Stage) -> tuple[str, ...]:
     """A steady run, and then a steady rest, without one word of the client but its heartbeat."""
     alone = idle(stage)
     with stage.job().running() as job:
+        time.sleep(0 if stage.quick else ACQUAINTANCE)
         running = spent(stage, job)
         memory = _memory(stage, job)
         job.suspend()

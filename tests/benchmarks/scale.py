@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tests.benchmarks import processes
 from tests.benchmarks.cgroups import Container
-from tests.benchmarks.cost import SETTLE, idle
+from tests.benchmarks.cost import ACQUAINTANCE, SETTLE, idle
 from tests.benchmarks.figures import a_minute, mebibytes, seconds, spread
 from tests.benchmarks.stage import Job, Stage
 from tests.lab.waiting import wait_for
@@ -51,7 +51,7 @@ def scale(stage: Stage) -> tuple[str, ...]:
 def _crowd(stage: Stage, count: int) -> Crowd:
     alone = idle(stage)
     with _running(stage, count) as jobs:
-        time.sleep(SETTLE)
+        time.sleep(SETTLE if stage.quick else ACQUAINTANCE)
         wrapper, engine = _spent(stage, jobs)
         pss = sum(processes.pss(job.client.pid) for job in jobs) / count
         rests: list[float] = []

@@ -45,8 +45,10 @@ _FINELY = 0.22
 _TAKEN = 0.09
 # Seconds from now to a look for a heartbeat that may be behind us already.
 _STALE = 30.0
-_EXACT, _ERROR = 0.0005, 0.05
-# Seconds a beat to which it is learned; how far it may be out, in s, until that is looked into.
+_EXACT, _ERROR, _SOON = 0.0005, 0.05, 10.0
+# Seconds a beat to which it is learned; how far it may be out, in s, until that is looked into; and
+# how long, in s, it is believed at least, once it is known roughly.
+_ROUGH = 0.04
 _VAGUE = 0.005
 # Seconds within which an even beat is known.
 _SURE = 0.4
@@ -167,7 +169,8 @@ class Rhythm:
         if now < due:
             self._behind, self._again = now, due
         # It may have come long before: now and then it is looked for from earlier on.
-        doubt = now - self._near > min(FAITH, _ERROR / self._exact)
+        least = _SOON if self._exact <= _ROUGH else 0.0
+        doubt = now - self._near > min(FAITH, max(least, _ERROR / self._exact))
         return due + self._beat - (_STEP_BACK if doubt else 0.0)
 
     def _learn(self, at: float, span: float) -> None:
