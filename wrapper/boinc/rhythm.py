@@ -148,7 +148,7 @@ class Rhythm:
     def _missed(self, now: float, due: float) -> bool:
         """A heartbeat was due. Whether it is late enough to be missed."""
         self._searching = True
-        self._spent += 1
+        self._spent += 1 if now >= self._uneven_until else 0
         if self._spent > MOST_FINE:
             self._spent, self._uneven_until = 0.0, now + MEMORY
         if now <= due + LONGEST_WAIT:

@@ -204,7 +204,7 @@ def test_a_client_that_was_stopped_and_goes_on_at_another_time_is_found_again() 
     assert scene.last(20) < 6, "as often as without a heart, after some looks for the heartbeat"
     assert scene.lost == 1
     scene.steady()
-    scene.last(20)
+    scene.last(60)
     assert scene.last(60) < 2.2
     scene.ask_in_step()
     scene.last(1.5)
