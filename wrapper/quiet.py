@@ -23,9 +23,10 @@ _GLANCE_AT_REST = 0.2
 """The same while the job rests: an engine takes longer to let it go on than to pause it."""
 _LONGEST = 20.0
 """Seconds until the client is heard in full all the same: it says more than requests."""
-_HALF = 0.4
 _LONGEST_ASKING = 4.0
 """The same where its process has to be asked for, and where its heartbeat is not heard."""
+_HALF = 0.4
+"""Seconds that telling is put off at a look with a heartbeat, for the look halfway to do it."""
 
 
 class Quiet:

@@ -34,7 +34,9 @@ class Telling:
         the job comes to rest or goes on.
         """
         if self._work.machine.state in (State.COLLECTING, State.DONE):
-            self._last_told = self._last_told or self._work.session.last(self.status())
+            if not self._last_told:
+                self._read_fraction()  # the job's own last word
+                self._last_told = self._work.session.last(self.status())
             return
         resting = self._work.resting
         changed, self._rested = resting != self._rested, resting

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from states.table import State
+from states.table import Outcome, State
 from wrapper.boinc.status import Status
 from wrapper.telling import Telling
 from wrapper.work import Work
@@ -72,3 +72,23 @@ def test_a_job_that_goes_on_is_read_and_told_at_once(scene: Scene) -> None:
     scene.work.resting = False
     scene.until(5.1, 5)
     assert scene.told[-1] == used + 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fraction"), [(Outcome.JOB_FAILED, 0.4), (Outcome.SUCCESS, 1.0)]
+)
+def test_the_last_that_is_told_is_the_jobs_own_last_word(
+    scene: Scene, outcome: Outcome, fraction: float
+) -> None:
+    told: list[float | None] = []
+
+    def last(status: Status) -> bool:
+        told.append(status.fraction_done)
+        return True
+
+    scene.work.session.last = last
+    scene.work.machine.state, scene.work.record.outcome = State.COLLECTING, outcome
+    (scene.work.slot / "fraction_done").write_text("0.4\n")
+    scene.telling.turn(1.0)
+    scene.telling.turn(2.0)
+    assert told == [fraction]
