@@ -1,22 +1,20 @@
 """The job as a machine: an event comes, the next record is written, and only then the job is in
 the next state.
 
-A small typed face over `transitions`, whose table comes from `states.table`. It decides what an
-event means for the record's other fields (`consequences`), and knows neither where a record is
-written nor what time it is: both are given.
+It goes where `transitions` went with the same table (`states.moves`). It decides what an event
+means for the record's other fields (`consequences`), and knows neither where a record is written
+nor what time it is: both are given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from transitions import EventData, Machine, MachineError
-
+from states.moves import Moves
 from states.record import Change, Container, Record, rfc3339
-from states.table import TABLE, Event, Outcome, Refused, State
+from states.table import Event, Outcome, Refused, State
 
 HISTORY_KEPT = 50
 HISTORY_FIRST = 5
@@ -38,12 +36,6 @@ _FRESH_RUN: dict[str, Any] = {
 _RESERVED = frozenset({"schema_version", "state", "job", "history", "created_at", "updated_at"})
 
 
-class _Place:
-    """The model that `transitions` attaches its names to, so that no public class gets them."""
-
-    state: State
-
-
 class JobMachine:
     """A job, its record, and the only way to change either.
 
@@ -52,32 +44,22 @@ class JobMachine:
         save: writes a record to disk. Whatever it raises comes out of :meth:`fire` and
             :meth:`note`, and leaves state and record as they were.
         now: the time of day, with its time zone.
+        moves: where each event leads.
     """
 
     def __init__(
-        self, record: Record, save: Callable[[Record], None], now: Callable[[], datetime]
+        self, record: Record, save: Callable[[Record], None], now: Callable[[], datetime],
+        moves: Moves,
     ) -> None:
         self._record = record
         self._save = save
         self._now = now
-        self._place = _Place()
-        self._machine = Machine(
-            model=self._place,
-            states=State,
-            initial=record.state,
-            transitions=[
-                {"trigger": row.event.value, "source": row.source, "dest": row.target}
-                for row in TABLE
-            ],
-            auto_transitions=False,
-            send_event=True,
-            before_state_change=self._write,
-        )
+        self._moves = moves
 
     @property
     def state(self) -> State:
         """Where the job stands: what is on disk."""
-        return self._place.state
+        return self._record.state
 
     @property
     def now(self) -> datetime:
@@ -98,10 +80,11 @@ class JobMachine:
         Raises:
             Refused: the table does not allow it. Nothing was saved.
         """
-        try:
-            self._machine.events[event.value].trigger(self._place, note=note, changes=changes)
-        except MachineError as error:
-            raise Refused(self.state, event) from error
+        target = self._moves.get((self.state, event))
+        if target is None:
+            raise Refused(self.state, event)
+        at = rfc3339(self._now())
+        self._keep(following(self._record, event, target, at, note, changes))
 
     def note(self, **changes: Any) -> None:
         """Stay in this state and save fields that changed; what changes nothing is not written.
@@ -109,24 +92,9 @@ class JobMachine:
         Raises:
             TypeError: a field is given that only an event may change, or that does not exist.
         """
-        if reserved := _RESERVED & changes.keys():
-            raise TypeError(f"only an event may change {', '.join(sorted(reserved))}")
-        changed = replace(self._record, **_bounded(changes))
+        changed = _changed(self._record, changes)
         if changed != self._record:
-            self._keep(replace(changed, updated_at=rfc3339(self._now())))
-
-    def _write(self, data: EventData) -> None:
-        assert data.event is not None
-        assert data.transition is not None
-        self._keep(
-            following(
-                self._record,
-                Event(data.event.name),
-                State[str(data.transition.dest)],
-                rfc3339(self._now()),
-                **data.kwargs,
-            )
-        )
+            self._keep(changed._replace(updated_at=rfc3339(self._now())))
 
     def _keep(self, record: Record) -> None:
         self._save(record)
@@ -140,7 +108,7 @@ def following(
     line = Change(at, event.value, record.state.value, target.value, _short(note, NOTE_LIMIT))
     given = {**consequences(record, event, note, changes), **changes}
     history = _bounded_history(record.history, line)
-    return replace(record, state=target, updated_at=at, history=history, **_bounded(given))
+    return _changed(record, given)._replace(state=target, updated_at=at, history=history)
 
 
 def consequences(
@@ -189,9 +157,20 @@ def _bounded_history(history: tuple[Change, ...], line: Change) -> tuple[Change,
     return longer[:HISTORY_FIRST] + longer[HISTORY_FIRST - HISTORY_KEPT :]
 
 
-def _bounded(changes: dict[str, Any]) -> dict[str, Any]:
+def _changed(record: Record, changes: dict[str, Any]) -> Record:
+    """The record with other values; of an error only what is kept.
+
+    Raises:
+        TypeError: a field is the machine's own to change, or does not exist.
+    """
+    if reserved := _RESERVED & changes.keys():
+        raise TypeError(f"only an event may change {', '.join(sorted(reserved))}")
+    if unknown := changes.keys() - set(Record._fields):
+        raise TypeError(f"no field of a record: {', '.join(sorted(unknown))}")
     error = changes.get("error")
-    return {**changes, "error": _short(error, ERROR_LIMIT)} if isinstance(error, str) else changes
+    if isinstance(error, str):
+        changes = {**changes, "error": _short(error, ERROR_LIMIT)}
+    return record._replace(**changes)
 
 
 def _short(text: str, limit: int) -> str:

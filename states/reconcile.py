@@ -10,10 +10,10 @@ engine is asked, nor who carries the verdict out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from states.record import Record, moment, rfc3339
 from states.table import FOLLOWING, PREPARING, Event, State
@@ -34,8 +34,7 @@ class Shown(Enum):
     EXITED = "exited"
 
 
-@dataclass(frozen=True)
-class Sighting:
+class Sighting(NamedTuple):
     """One look at the container. The times are the engine's; None where it gives none (or the
     year 1).
     """
@@ -48,8 +47,7 @@ class Sighting:
     oom_killed: bool = False
 
 
-@dataclass(frozen=True)
-class Boot:
+class Boot(NamedTuple):
     """The boot of the host that the engine lives on, when it was looked at; empty and None
     where nobody can say.
     """
@@ -79,8 +77,7 @@ class Act(Enum):
     """All is done."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What to do: exactly one of an act and an event.
 
     ``changes`` are the fields of the record that the sighting teaches, only those that differ from
@@ -90,11 +87,7 @@ class Verdict:
     act: Act | None = None
     event: Event | None = None
     note: str = ""
-    changes: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if (self.act is None) is (self.event is None):
-            raise ValueError("a verdict is either an act or an event")
+    changes: Mapping[str, Any] = MappingProxyType({})
 
 
 class Ending(Enum):
@@ -270,7 +263,7 @@ def _seen(record: Record, sighting: Sighting, boot: Boot) -> dict[str, Any]:
     if boot.id:
         seen["boot_id"] = boot.id
     if sighting.id and record.container is not None:
-        seen["container"] = replace(record.container, id=sighting.id)
+        seen["container"] = record.container._replace(id=sighting.id)
     if sighting.started_at is not None:
         seen["run_started"] = rfc3339(sighting.started_at)
     return seen
@@ -281,7 +274,7 @@ def _without_known(record: Record, verdict: Verdict) -> Verdict:
     if verdict.act is None:
         return verdict
     new = {name: value for name, value in verdict.changes.items() if getattr(record, name) != value}
-    return replace(verdict, changes=new)
+    return verdict._replace(changes=new)
 
 
 def _how(sighting: Sighting) -> str:

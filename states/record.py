@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from states.table import Outcome, State
 
@@ -59,8 +58,7 @@ def moment(text: str) -> datetime:
         raise ValueError(f"no such moment: {text!r}") from error
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """The engine chosen: ``type`` is "docker" or "podman"; ``distro`` the WSL distro, where it
     lives in one.
     """
@@ -70,24 +68,21 @@ class Engine:
     distro: str | None = None
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """The image; ``id`` is empty until it was seen."""
 
     name: str
     id: str = ""
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(NamedTuple):
     """The container; its name is known before it is created, ``id`` is empty until it was seen."""
 
     name: str
     id: str = ""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """Whose job it is: the project's directory name, the workunit's and the result's name."""
 
     project: str
@@ -95,8 +90,7 @@ class Job:
     result: str
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A line of the history. Plain words, for people: a line of a later version must not make a
     file unreadable.
     """
@@ -108,8 +102,7 @@ class Change:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """All that is remembered about a job. Times of the clock are RFC 3339 texts in UTC, times of
     CPU are in s.
 
@@ -182,6 +175,10 @@ def new_record(
     )
 
 
+_KEYS = {"source": "from", "target": "to"}
+"""What fields of a line of the history are called in the file."""
+
+
 def to_json(record: Record) -> str:
     """The record as indented JSON, in ASCII. What UTF-8 cannot hold (a lone surrogate) is written
     as ``?``.
@@ -192,8 +189,27 @@ def to_json(record: Record) -> str:
     return json.dumps(_tree(record), indent=2, allow_nan=False) + "\n"
 
 
+def from_json(text: str) -> Record:
+    """The record that :func:`to_json` wrote a moment ago; what lay in a file is first read and
+    checked by `states.schema`.
+    """
+    tree = json.loads(text)
+    history = [{name: line[_KEYS.get(name, name)] for name in Change._fields}
+               for line in tree["history"]]
+    made: dict[str, Any] = {
+        "state": State(tree["state"]),
+        "outcome": tree["outcome"] and Outcome(tree["outcome"]),
+        "job": Job(**tree["job"]),
+        "engine": tree["engine"] and Engine(**tree["engine"]),
+        "image": tree["image"] and Image(**tree["image"]),
+        "container": tree["container"] and Container(**tree["container"]),
+        "history": tuple(Change(**line) for line in history),
+    }
+    return Record(**{**tree, **made})
+
+
 def _tree(record: Record) -> dict[str, Any]:
-    plain = {name: _plain(value) for name, value in vars(record).items()}
+    plain = {name: _plain(value) for name, value in record._asdict().items()}
     history = plain.pop("history")
     order = ("schema_version", "state", "outcome", "error")
     return {name: plain.pop(name) for name in order} | plain | {"history": history}
@@ -204,11 +220,10 @@ def _plain(value: Any) -> Any:
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, (State, Outcome)):
         return value.value
+    if isinstance(value, Change):
+        return {_KEYS.get(name, name): _plain(part) for name, part in value._asdict().items()}
+    if isinstance(value, (Engine, Image, Container, Job)):
+        return {name: _plain(part) for name, part in value._asdict().items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Change):
-        names = {"source": "from", "target": "to"}
-        return {names.get(name, name): _plain(part) for name, part in vars(value).items()}
-    if isinstance(value, (Engine, Image, Container, Job)):
-        return {name: _plain(part) for name, part in vars(value).items()}
     return value

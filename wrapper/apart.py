@@ -1,58 +1,64 @@
 """Runs a function in a process of its own, so that what it imports does not stay in this one.
 
 A wrapper lives for days and there may be one for each thread of a machine, so its memory counts;
-pydantic and a TOML parser are wanted for a moment at its start only. Where a process cannot be
-forked the function runs right here.
+pydantic, a TOML parser and `transitions` are wanted for a moment at its start only. Where a process
+cannot be forked the function runs right here.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 from collections.abc import Callable
-from typing import TypeVar
 
-T = TypeVar("T")
+_WELL = b"+"
+_BADLY = b"-"
 
 
-def apart(function: Callable[[], T]) -> T:
-    """What ``function`` returns, worked out in a forked process.
+class NoAnswer(Exception):
+    """The process died without a word, or of an error: with its traceback."""
 
-    The result has to be picklable and made of classes that this process has imported already.
+
+def apart(function: Callable[[], str]) -> Callable[[], str]:
+    """Begin to work out a text in a forked process; the answer gives it, and may be asked once.
+
+    The answer raises:
+        NoAnswer: the function raised something, or the process died.
 
     Raises:
-        Exception: whatever the function raised.
-        OSError: no process could be had, or it died without a word.
+        OSError: no process could be had.
     """
     if sys.platform == "win32":
-        return function()
+        return function
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
         _answer(function, writer)
     os.close(writer)
+    return lambda: _answered(child, reader)
+
+
+def _answered(child: int, reader: int) -> str:
     with os.fdopen(reader, "rb") as pipe:
         told = pipe.read()
     os.waitpid(child, 0)
-    if not told:
-        raise OSError("the process that reads files died without a word")
-    well, value = pickle.loads(told)
-    if not well:
-        raise value
-    result: T = value
-    return result
+    text = told[1:].decode()
+    if told[:1] != _WELL:
+        raise NoAnswer(f"the process that reads files died: {text or 'without a word'}")
+    return text
 
 
-def _answer(function: Callable[[], T], writer: int) -> None:
+def _answer(function: Callable[[], str], writer: int) -> None:
     """The child's whole life: one answer, and out without any of the parent's clean-up."""
     status = 1
     try:
         try:
-            told = pickle.dumps((True, function()))
-        except Exception as error:
-            told = pickle.dumps((False, error))
+            told = _WELL + function().encode()
+        except Exception:
+            from traceback import format_exc
+
+            told = _BADLY + format_exc().encode("utf-8", "backslashreplace")
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(told)
         status = 0

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from wrapper.boinc.files import read_regular
 from wrapper.boinc.slot import soft_link_target
@@ -48,8 +48,7 @@ class TooManyFiles(ContextTrouble):
     """The slot holds more files than a context should."""
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """A context on the disk. ``left`` are files left out that may be missed, with the reason."""
 
     path: Path
@@ -156,14 +155,14 @@ def _private(name: str) -> bool:
     return name in _PRIVATE or name.startswith(_PRIVATE_BEGINNINGS)
 
 
-@dataclass
 class _Gathering:
     """A context while it is being made."""
 
-    slot: Path
-    roots: Collection[Path]
-    left: list[str] = field(default_factory=list)
-    files: int = 0
+    def __init__(self, slot: Path, roots: Collection[Path]) -> None:
+        self.slot = slot
+        self.roots = roots
+        self.left: list[str] = []
+        self.files = 0
 
     def gather(self, source: Path, target: Path, wanted: frozenset[str] | None) -> None:
         """Gather a folder; ``wanted`` are the names to take, None for all."""

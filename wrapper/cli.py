@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -101,8 +100,10 @@ def _work(
         why = f"The job's state is out of reach: {error}"
         return _later(slot, journal, why, lambda: _hurried(session, signals))
     except Exception as error:
+        from traceback import format_exc  # some 0.3 MiB, and hopefully never wanted
+
         # go at once: the job may run, and is paused when this process is gone
-        journal.say(f"A mistake in docker_wrapper: {error!r}\n{traceback.format_exc()}")
+        journal.say(f"A mistake in docker_wrapper: {error!r}\n{format_exc()}")
         why = f"docker_wrapper made a mistake: {type(error).__name__}"
         return _later(slot, journal, why, lambda: True)
     finally:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from wrapper.engine.answers import EngineKind
 from wrapper.engine.cli import LOG_OPTIONS
@@ -33,8 +34,7 @@ class BadPath(Exception):
     """A path that cannot be mounted, on either engine."""
 
 
-@dataclass(frozen=True)
-class Bind:
+class Bind(NamedTuple):
     """A file or folder of the engine's host, and where the container sees it."""
 
     source: str
@@ -42,8 +42,7 @@ class Bind:
     readonly: bool = False
 
 
-@dataclass(frozen=True)
-class ContainerSpec:
+class ContainerSpec(NamedTuple):
     """A container, before it is made.
 
     Paths on the host are absolute and as the engine's host knows them. ``words`` are the job's
@@ -70,8 +69,11 @@ class ContainerSpec:
     graphics: tuple[int, int | None] | None = None
     gpu: tuple[str, ...] = ()
     create_args: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    labels: Mapping[str, str] = MappingProxyType({})
+    proxies: Mapping[str, str] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return f"ContainerSpec(name={self.name!r}, image={self.image!r})"  # proxies are secret
 
 
 def create_words(spec: ContainerSpec, kind: EngineKind) -> tuple[str, ...]:

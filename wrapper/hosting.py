@@ -16,9 +16,8 @@ import os
 import stat
 import sys
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from wrapper.boinc.files import open_regular, put_in_place, read_regular, replace_file
 from wrapper.boinc.slot import soft_link_target
@@ -36,8 +35,7 @@ directory that it stands for.
 """
 
 
-@dataclass(frozen=True)
-class Links:
+class Links(NamedTuple):
     """The links of a slot. ``left`` are those that lead elsewhere, with the reason in words."""
 
     inputs: tuple[Pair, ...] = ()
@@ -45,8 +43,7 @@ class Links:
     left: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Delivered:
+class Delivered(NamedTuple):
     """What became of outputs: names moved (now or earlier), names not made, refusals in words."""
 
     moved: tuple[str, ...] = ()

@@ -15,16 +15,15 @@ let it write this file (see :func:`wrapper.hosting.guarded`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 class BadJobConfig(Exception):
     """``job.toml`` cannot be used. First line: file, key, what was given, what is allowed."""
 
 
-@dataclass(frozen=True)
-class JobConfig:
+class JobConfig(NamedTuple):
     """The keys of ``job.toml`` and what they mean when they are not given.
 
     ``workdir`` is where the slot is mounted. ``project_dir_mount`` is where the project's directory

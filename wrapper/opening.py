@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from states.machine import JobMachine
 from states.reconcile import Boot
@@ -20,7 +21,6 @@ from states.record import Container, Image, Job, Record, new_record
 from states.store import StateFile
 from states.table import State
 from wrapper.accounting import Accounts
-from wrapper.apart import apart
 from wrapper.boinc import naming
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import Client
@@ -30,20 +30,20 @@ from wrapper.engine.cli import Engine
 from wrapper.engine.discovery import candidates
 from wrapper.engine.hosts.base import Host, Order
 from wrapper.hosting import OUTPUTS_FILE
-from wrapper.job_config import BadJobConfig, JobConfig, load_job_config
+from wrapper.job_config import JobConfig
 from wrapper.journal import Journal
 from wrapper.looking import boot_of
 from wrapper.options import Options
 from wrapper.places import first_host, recorded_host
 from wrapper.proxies import proxy_environment, proxy_secrets
+from wrapper.reading import Known, reading
 from wrapper.work import Begun, Work
 
 _FIXED = ("project_dir", "boinc_dir", "wu_name", "result_name", "client_pid")
 """Fields of init_data.xml that are taken once, at the start."""
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """What is known of a slot before the job's own files are read."""
 
     path: Path
@@ -77,12 +77,13 @@ def _opened(slot: Slot, host: Host, platform: str) -> Work:
     # On Windows the distro has to be found first.
     first = _first_engine(slot, platform) if is_new and platform != "win32" else None
     begun = [_begun(host, next(first.check()))] if first else []
-    config, mistake, recorded = _read(slot, content)
+    known = _reading(slot, content)()
+    config, mistake = known.config, known.mistake
     slot.journal.verbose = max(slot.journal.verbose, config.verbose)
     image, container = _names(slot, config)
     if first and not mistake:
         begun.append(_begun(host, next(first.image(image))))
-    machine = _machine(slot, file, recorded, boot, image, container)
+    machine = _machine(slot, file, known, boot, image, container)
     record = machine.record
     told = slot.init.wu_cpu_time if slot.init else 0.0
     work = Work(
@@ -121,21 +122,10 @@ def _begun(host: Host, order: Order) -> Begun:
     return Begun(order, host.start(order), time.monotonic())
 
 
-def _read(slot: Slot, content: bytes | None) -> tuple[JobConfig, str, Record | str | None]:
-    """The job's description, or the defaults and what is wrong with it; and the record, or why it
-    cannot be used. Both in one process, since most of its time is for its start.
-    """
-    path = slot.path / slot.options.config
+def _reading(slot: Slot, content: bytes | None) -> Callable[[], Known]:
+    """Begin to read the job's description and its record."""
     roots = [Path(slot.init.project_dir)] if slot.init and slot.init.project_dir else []
-
-    def read() -> tuple[JobConfig, str, Record | str | None]:
-        recorded = None if content is None else _understood(content)
-        try:
-            return load_job_config(path, roots), "", recorded
-        except BadJobConfig as bad:
-            return JobConfig(), str(bad), recorded
-
-    return apart(read)
+    return reading(slot.path / slot.options.config, roots, content)
 
 
 def _names(slot: Slot, config: JobConfig) -> tuple[str, str]:
@@ -145,8 +135,7 @@ def _names(slot: Slot, config: JobConfig) -> tuple[str, str]:
 
 
 def _machine(
-    slot: Slot, file: StateFile, recorded: Record | str | None, boot: Boot, image: str,
-    container: str,
+    slot: Slot, file: StateFile, known: Known, boot: Boot, image: str, container: str
 ) -> JobMachine:
     """The machine where it stood, or at its beginning."""
     job = _job(slot)
@@ -158,8 +147,8 @@ def _machine(
         image=Image(image),
         container=Container(container),
     )
-    record = _usable(slot, file, fresh, recorded)
-    machine = JobMachine(record, file.save, _now)
+    record = _usable(slot, file, fresh, known.recorded)
+    machine = JobMachine(record, file.save, _now, known.moves)
     if record is fresh:
         file.save(record)
     else:
@@ -196,17 +185,7 @@ def _has_traces(slot: Slot) -> bool:
 
 def _begun_unrecorded(fresh: Record) -> Record:
     note = "there is no state file, though the job was begun"
-    return replace(fresh, history=new_record(fresh.job, _now(), note=note).history)
-
-
-def _understood(content: bytes) -> Record | str:
-    """The record in a state file, or why it is none. Imports pydantic: only in a child."""
-    from states.schema import BadRecord, read_record
-
-    try:
-        return read_record(content)
-    except BadRecord as bad:
-        return str(bad)
+    return fresh._replace(history=new_record(fresh.job, _now(), note=note).history)
 
 
 def _set_aside(slot: Slot, file: StateFile, fresh: Record, why: str) -> Record:
@@ -215,7 +194,7 @@ def _set_aside(slot: Slot, file: StateFile, fresh: Record, why: str) -> Record:
         f"The state file cannot be used ({why}); it is kept as {kept.name}. "
         "What the engine shows decides how the job goes on."
     )
-    return replace(fresh, history=new_record(fresh.job, _now(), note=f"set aside: {why}").history)
+    return fresh._replace(history=new_record(fresh.job, _now(), note=f"set aside: {why}").history)
 
 
 def reread(work: Work) -> None:
@@ -232,7 +211,7 @@ def reread(work: Work) -> None:
     if init is not None and work.init is not None:
         work.journal.hide((init.authenticator, *proxy_secrets(init.proxy)))
         fixed = {name: getattr(work.init, name) for name in _FIXED}
-        work.init, work.proxies = replace(init, **fixed), proxy_environment(init.proxy)
+        work.init, work.proxies = init._replace(**fixed), proxy_environment(init.proxy)
 
 
 def _now() -> datetime:

@@ -7,15 +7,14 @@ to the other. Knows nothing of what the options lead to.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
 class BadOptions(Exception):
     """The command line cannot be understood; says which word, and what was expected."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What the command line said.
 
     ``config`` and ``dockerfile`` are names in the slot; ``words`` are the job's own, in their
@@ -47,16 +46,16 @@ def parse(argv: Sequence[str]) -> Options:
         if word == "--":
             words += [word, *rest]
         elif word == "--verbose":
-            options = replace(options, verbose=True)
+            options = options._replace(verbose=True)
         elif word == "--sporadic":
-            options = replace(options, sporadic=True)
+            options = options._replace(sporadic=True)
         elif word == "--config":
-            options = replace(options, config=_file_name(word, rest))
+            options = options._replace(config=_file_name(word, rest))
         elif word == "--dockerfile":
-            options = replace(options, dockerfile=_file_name(word, rest))
+            options = options._replace(dockerfile=_file_name(word, rest))
         else:
             words.append(word)
-    return replace(options, words=tuple(words))
+    return options._replace(words=tuple(words))
 
 
 def _file_name(option: str, rest: Iterator[str]) -> str:

@@ -7,8 +7,8 @@ making: it asks nobody whether an engine is really there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from states.record import Record
 from wrapper.boinc.init_data import Distro, DockerType, InitData
@@ -25,8 +25,7 @@ _ROOTS_SINCE = 4
 _KINDS = {DockerType.DOCKER: EngineKind.DOCKER, DockerType.PODMAN: EngineKind.PODMAN}
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A distro, the user to be there (None: its default user), and engines in the order to try."""
 
     distro: str
@@ -91,7 +90,7 @@ def unranked(names: Sequence[str], distros: Sequence[Distro]) -> tuple[Candidate
     each = [candidate_of(name, distros) for name in order]
     first = [one for one in each if one.distro == BOINCS_OWN]
     rest = [one for one in each if one.distro != BOINCS_OWN]
-    by_kind = [replace(one, kinds=(kind,)) for kind in Candidate("").kinds for one in rest]
+    by_kind = [one._replace(kinds=(kind,)) for kind in Candidate("").kinds for one in rest]
     return (*first, *by_kind)
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 
 from states.machine import JobMachine
 from states.reconcile import Boot
@@ -28,25 +28,22 @@ from wrapper.options import Options
 from wrapper.wishes import Wish
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(NamedTuple):
     """A step's wish to wait: so many seconds, less if ``watch`` ends or the client presses."""
 
     seconds: float
     watch: Watch | None = None
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """A step's last word: the event to fire, why, and what the record is to remember with it."""
 
     event: Event
     note: str = ""
-    changes: dict[str, object] = field(default_factory=dict)
+    changes: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Leave:
+class Leave(NamedTuple):
     """A step's last word when the state stays: go now. With a ``reason``, a temporary exit."""
 
     reason: str = ""
@@ -62,8 +59,7 @@ _FRESH = 5.0
 # How long what an engine says is news, in seconds: a client may suspend a job that has just begun.
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(NamedTuple):
     """An order that was started before anybody asked for it."""
 
     order: Order
@@ -72,32 +68,20 @@ class Begun:
     """When (monotonic, s)."""
 
 
-@dataclass
 class Work:
-    """One job in its slot. ``engine`` is set by discover_distro."""
+    """One job in its slot. ``engine`` is set by discover_distro.
 
-    slot: Path
-    init: InitData | None
-    options: Options
-    config: JobConfig
-    session: Client
-    journal: Journal
-    machine: JobMachine
-    host: Host
-    boot: Boot
-    accounts: Accounts
-    image_name: str
-    container_name: str
-    label: str
-    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Variables that carry the client's proxies to a build and to the container; secret."""
-    platform: str = sys.platform
-    """Where this program runs, as ``sys.platform``."""
+    ``proxies`` are the variables that carry the client's proxies to a build and to the container;
+    secret. ``platform`` is where this program runs, as ``sys.platform``. ``mistake`` says why the
+    job cannot be run at all (a bad job.toml), in words for its project. ``is_new``: nobody has made
+    a container for this job yet, as far as its slot shows. ``begun`` are the first questions to the
+    engine, which were asked already, in their order. ``finished``: the finish file stands, so that
+    the client waits for our end, and not for long.
+    """
+
     engine: Engine | None = None
     checkup: Checkup | None = None
     """What the engine can do, once it was asked in this episode."""
-    mistake: str = ""
-    """Why the job cannot be run at all (a bad job.toml), in words for its project."""
     watch: Watch | None = None
     """The container's first process, while it is known."""
     switch: Switch | None = None
@@ -125,12 +109,33 @@ class Work:
     """Whether it was seen to be new, and nobody has asked for its start."""
     ended_id: str = ""
     """Which container was seen to have ended, once one was."""
-    is_new: bool = False
-    """Whether nobody has made a container for this job yet, as far as its slot shows."""
-    begun: list[Begun] = field(default_factory=list)
-    """The first questions to the engine, which were asked already, in their order."""
-    finished: bool = False
-    """Whether the finish file stands, so that the client waits for our end, and not for long."""
+
+    def __init__(
+        self, *, slot: Path, init: InitData | None, options: Options, config: JobConfig,
+        session: Client, journal: Journal, machine: JobMachine, host: Host, boot: Boot,
+        accounts: Accounts, image_name: str, container_name: str, label: str,
+        proxies: Mapping[str, str], platform: str = sys.platform, mistake: str = "",
+        is_new: bool = False, begun: Sequence[Begun] = (), finished: bool = False,
+    ) -> None:
+        self.slot = slot
+        self.init = init
+        self.options = options
+        self.config = config
+        self.session = session
+        self.journal = journal
+        self.machine = machine
+        self.host = host
+        self.boot = boot
+        self.accounts = accounts
+        self.image_name = image_name
+        self.container_name = container_name
+        self.label = label
+        self.proxies = proxies
+        self.platform = platform
+        self.mistake = mistake
+        self.is_new = is_new
+        self.begun = begun
+        self.finished = finished
 
     @property
     def record(self) -> Record:
@@ -156,7 +161,7 @@ class Work:
 
     def started(self, order: Order) -> Running:
         """An order, started on the host, or begun there a moment ago."""
-        begun, self.begun = self.begun, []
+        begun, self.begun = self.begun, ()
         if begun and begun[0].order == order and time.monotonic() - begun[0].at < _FRESH:
             self.begun = begun[1:]
             return begun[0].running

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from states.machine import JobMachine
+from states.moves import moves
 from states.reconcile import Boot
 from states.record import Container, Image, Job, Record, new_record
 from states.table import State
@@ -38,6 +39,7 @@ from wrapper.work import Work
 NAME = "boinc__model__job_0"
 JOB = Job("model", "job", "job_0")
 MOST_LIVES = 80
+MOVES = moves()
 
 
 class _NoSignals:
@@ -93,12 +95,13 @@ def opened(world: World, kept: list[Record], slot: Path) -> Work:
         kept.append(new_record(JOB, moment(world.clock), boot_id=boot.id, image=Image(BASE),
                                container=Container(NAME)))
     record = kept[-1]
-    machine = JobMachine(kept[-1], save, lambda: moment(world.clock))
+    machine = JobMachine(kept[-1], save, lambda: moment(world.clock), MOVES)
     work = Work(
         slot=slot, init=None, options=Options(), config=JobConfig(image_name=BASE),
         session=world.client, journal=Journal(io.StringIO()), machine=machine, host=host,
         boot=boot, accounts=Accounts(record.cpu_time_before, record.cpu_time),
-        image_name=BASE, container_name=NAME, label=JOB.result, platform="linux", is_new=is_new,
+        image_name=BASE, container_name=NAME, label=JOB.result, proxies={}, platform="linux",
+        is_new=is_new,
     )
     if machine.state is not State.DISCOVER_DISTRO:
         work.engine = rebuilt_engine(work)

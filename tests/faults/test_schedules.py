@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,7 +117,7 @@ def forget_what_was_cut_off(patch: pytest.MonkeyPatch) -> None:
     following = machine.following
 
     def forgetting(*given: Any, **named: Any) -> Record:
-        return replace(following(*given, **named), cut_off_id=None)
+        return following(*given, **named)._replace(cut_off_id=None)
 
     patch.setattr(machine, "following", forgetting)
     # With an engine that does not tell when it was started, as Podman does not.

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from wrapper.boinc import BoincTrouble
 from wrapper.boinc.files import read_regular
@@ -23,9 +23,6 @@ from wrapper.boinc.tags import children, flag, number, unescaped, whole_number
 INIT_DATA_FILE = "init_data.xml"
 LARGEST = 4 << 20
 """The size in bytes up to which a file is taken for one that a client wrote."""
-
-NativePath = str
-"""A path as the system spells it; bytes that are no UTF-8 are kept the way :mod:`os` keeps them."""
 
 
 class BadInitData(BoincTrouble):
@@ -47,8 +44,7 @@ class DockerType(IntEnum):
     PODMAN = 2
 
 
-@dataclass(frozen=True)
-class Distro:
+class Distro(NamedTuple):
     """A WSL distro as the client (on Windows) found it: ``host_info/wsl/distro``."""
 
     distro_name: str = ""
@@ -65,8 +61,7 @@ class Distro:
     wsl_gpu: bool = False
 
 
-@dataclass(frozen=True)
-class ProxyInfo:
+class ProxyInfo(NamedTuple):
     """Proxies the volunteer told the client to use. The passwords are in no ``repr``."""
 
     use_http_proxy: bool = False
@@ -74,19 +69,21 @@ class ProxyInfo:
     http_server_port: int = 0
     use_http_auth: bool = False
     http_user_name: str = ""
-    http_user_passwd: str = field(default="", repr=False)
+    http_user_passwd: str = ""
     use_socks_proxy: bool = False
     socks_server_name: str = ""
     socks_server_port: int = 0
     socks5_user_name: str = ""
-    socks5_user_passwd: str = field(default="", repr=False)
+    socks5_user_passwd: str = ""
     socks5_remote_dns: bool = False
     no_proxy: str = ""
     """Hosts to be reached without a proxy, separated by commas."""
 
+    def __repr__(self) -> str:
+        return _without(self, "http_user_passwd", "socks5_user_passwd")
 
-@dataclass(frozen=True)
-class InitData:
+
+class InitData(NamedTuple):
     """The fields of ``init_data.xml``. Times in s, sizes in bytes, fractions 0..1."""
 
     major_version: int = 0
@@ -100,11 +97,12 @@ class InitData:
     plan_class: str = ""
     user_name: str = ""
     team_name: str = ""
-    project_dir: NativePath = ""
-    boinc_dir: NativePath = ""
+    project_dir: str = ""
+    boinc_dir: str = ""
+    """Paths as the system spells them; bytes that are no UTF-8 are kept as :mod:`os` keeps them."""
     wu_name: str = ""
     result_name: str = ""
-    authenticator: str = field(default="", repr=False)
+    authenticator: str = ""
     comm_obj_name: str = ""
     """Windows: the mapping of the shared memory is ``shm_`` and this name."""
     shm_key: int = -1
@@ -145,8 +143,11 @@ class InitData:
     proxy: ProxyInfo = ProxyInfo()
     app_files: tuple[str, ...] = ()
     """Physical names of the files of the app version, in the project directory."""
-    global_preferences: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    global_preferences: Mapping[str, str] = MappingProxyType({})
     """The volunteer's preferences that apply to this host, as they are printed."""
+
+    def __repr__(self) -> str:
+        return _without(self, "authenticator", "global_preferences")
 
     @property
     def client_version(self) -> tuple[int, int, int]:
@@ -270,14 +271,14 @@ def _docker_type(raw: bytes | None) -> DockerType | None:
     return DockerType(value) if value in (1, 2) else None
 
 
-_READ_AS: Mapping[str, Callable[[bytes | None], object]] = {
-    "str": _text,
-    "NativePath": _native_path,
-    "int": whole_number,
-    "float": number,
-    "bool": flag,
-    "DockerType": _docker_type,
+_READ_AS: Mapping[type, Callable[[bytes | None], object]] = {
+    str: _text,
+    int: whole_number,
+    float: number,
+    bool: flag,
+    DockerType: _docker_type,
 }
+_PATHS = ("project_dir", "boinc_dir")
 
 
 Record = TypeVar("Record", InitData, Distro, ProxyInfo)
@@ -286,10 +287,16 @@ Record = TypeVar("Record", InitData, Distro, ProxyInfo)
 def _values(record: type[Record], found: Mapping[str, bytes | None]) -> dict[str, Any]:
     """The values for the fields of a record that were found and make sense for their type."""
     values = {}
-    for each in fields(record):
-        read = _READ_AS.get(str(each.type))
-        if read is not None and each.name in found:
-            value = read(found[each.name])
+    for name, default in record._field_defaults.items():
+        read = _native_path if name in _PATHS else _READ_AS.get(type(default))
+        if read is not None and name in found:
+            value = read(found[name])
             if value is not None:
-                values[each.name] = value
+                values[name] = value
     return values
+
+
+def _without(record: ProxyInfo | InitData, *hidden: str) -> str:
+    """A record for people, without the values of some fields."""
+    shown = [f"{name}={value!r}" for name, value in record._asdict().items() if name not in hidden]
+    return f"{type(record).__name__}({', '.join(shown)})"

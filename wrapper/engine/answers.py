@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
 class EngineKind(Enum):
@@ -53,8 +53,7 @@ _STATUS = {
 }
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(NamedTuple):
     """A container that exists.
 
     ``exit_code`` is that of a container that has ended (None: not ended, or the engine does not
@@ -74,18 +73,22 @@ class Container:
     finished_at: datetime | None = None
     oom_killed: bool = False
     error: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
     image_id: str = ""
-    ports: Mapping[int, int] = field(default_factory=dict)
+    ports: Mapping[int, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
 class Absent:
     """The engine answered, and there is definitely no such thing."""
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Absent)
 
-@dataclass(frozen=True)
-class Unknown:
+    def __hash__(self) -> int:
+        return hash(Absent)
+
+
+class Unknown(NamedTuple):
     """The engine did not answer, or not sensibly: nothing follows from it. ``words`` is what was
     said, for a person.
     """
@@ -93,16 +96,14 @@ class Unknown:
     words: str
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """An image that exists; its id without the `sha256:` that Docker writes in front."""
 
     id: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Checkup:
+class Checkup(NamedTuple):
     """Whether an engine answers and what it can do.
 
     ``ncpus`` is how many processors its host has (None: not told). ``words`` is what was said back

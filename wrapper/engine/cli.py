@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from wrapper.engine.answers import (
@@ -385,7 +384,7 @@ def _with_the_steps(reply: Reply) -> Reply:
     if err.startswith(b"DEPRECATED: The legacy builder"):
         err = err.partition(b"\n\n")[2]
     said = b"\n".join((reply.out[-_LAST_STEPS:].strip(), err.strip())).strip()
-    return replace(reply, err=_COLOUR.sub(b"", said) + b"\n")
+    return reply._replace(err=_COLOUR.sub(b"", said) + b"\n")
 
 
 def _complaint(reply: Reply) -> str:

@@ -6,23 +6,21 @@ Knows the order in which to try them. What to do when there is none is not known
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wrapper.engine.answers import Checkup, EngineKind
 from wrapper.engine.cli import Engine
 from wrapper.engine.hosts.base import Asking
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """An engine that can be used, and what it said of itself."""
 
     engine: Engine
     checkup: Checkup
 
 
-@dataclass(frozen=True)
-class NotFound:
+class NotFound(NamedTuple):
     """No engine can be used; ``tried`` is each that was asked, with what was said back. ``silent``
     are those that are there and did not answer: a container may be in their hands.
     """

@@ -9,7 +9,7 @@ knows nothing of what the client wants.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wrapper.engine.hosts.base import Host, Unreachable
 from wrapper.engine.usage import cgroup_below, cgroup_paths, cgroup_places
@@ -18,8 +18,7 @@ _WORDS_1 = {b"FROZEN": True, b"THAWED": False}
 _WORDS_2 = {b"frozen 1": True, b"frozen 0": False}
 
 
-@dataclass(frozen=True)
-class Freezer:
+class Freezer(NamedTuple):
     """The files of a container's freezer. ``state`` tells whether its first process is frozen, by
     whomever; ``controls`` are to be written, with ``freeze`` or ``thaw``. There is more than one
     where the first process has a cgroup of its own below the container's.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from wrapper.engine.answers import EngineKind, Unknown, read_rows
@@ -30,8 +29,7 @@ class Usage(NamedTuple):
     wss: int
 
 
-@dataclass(frozen=True)
-class CgroupFiles:
+class CgroupFiles(NamedTuple):
     """Where a container's counters are. ``memory`` is empty where that controller is not in use."""
 
     cpu: str
@@ -39,8 +37,7 @@ class CgroupFiles:
     memory_stat: str
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """What `stats` tells, which is not exact.
 
     ``cpu`` is in seconds since the start (None: not told, as by Docker and by Podman before 4).

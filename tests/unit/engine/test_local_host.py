@@ -250,11 +250,13 @@ def test_a_build_is_ended_with_what_left_its_session(host: LocalHost) -> None:
     assert dies(int(reply.out))
 
 
-def test_a_build_may_tidy_up_when_its_step_was_ended(host: LocalHost) -> None:
-    reply = host.run(sh("setsid sleep 1000; echo tidied", limit=1, build=True))
-    assert reply.out == b"tidied\n"
-    assert reply.status is None
-    assert "no end after 1 s" in reply.words
+def test_a_build_may_tidy_up_when_its_step_was_ended(host: LocalHost, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    step = f"setsid sh -c 'echo > {begun}; exec sleep 1000'"
+    running = host.start(sh(f"{step}; echo tidied", build=True))
+    wait_for("the step runs", begun.exists, 15)
+    running.end()
+    assert reply_of(running).out == b"tidied\n"
 
 
 def test_closing_the_host_ends_what_runs() -> None:

@@ -7,10 +7,22 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from states.moves import moves
 from states.reconcile import Boot, Shown, Sighting
-from states.record import Change, Container, Engine, Image, Job, Record, new_record, rfc3339
+from states.record import (
+    SCHEMA_VERSION,
+    Change,
+    Container,
+    Engine,
+    Image,
+    Job,
+    Record,
+    new_record,
+    rfc3339,
+)
 from states.table import Event, Outcome, State
 
+MOVES = moves()
 JOB = Job("example.org_test", "wu_1", "wu_1_0")
 START = datetime(2026, 3, 4, 5, 6, 7, 250000, tzinfo=timezone.utc)
 BOOT = Boot("boot-1", START - timedelta(hours=1))
@@ -61,6 +73,7 @@ RECORDS = st.builds(
     job=st.builds(Job, WORDS, WORDS, WORDS),
     created_at=STAMPS,
     updated_at=STAMPS,
+    schema_version=st.just(SCHEMA_VERSION),
     outcome=st.none() | st.sampled_from(Outcome),
     error=st.none() | WORDS,
     engine=st.none()

@@ -13,7 +13,7 @@ import pytest
 from states.machine import ERROR_LIMIT, HISTORY_FIRST, HISTORY_KEPT, NOTE_LIMIT, JobMachine
 from states.record import Container, Record, rfc3339
 from states.table import TABLE, Event, Outcome, Refused, State, target
-from tests.unit.states.records import JOB, NAME, START, a_record, after, fresh
+from tests.unit.states.records import JOB, MOVES, NAME, START, a_record, after, fresh
 
 CELLS = [(state, event) for state in State for event in Event]
 ROOT = Path(__file__).parents[3]
@@ -45,7 +45,7 @@ class Clock:
 
 def machine_at(record: Record) -> tuple[JobMachine, Diary]:
     diary = Diary()
-    return JobMachine(record, diary.save, Clock().now), diary
+    return JobMachine(record, diary.save, Clock().now, MOVES), diary
 
 
 def fired(record: Record, event: Event, note: str = "", **changes: Any) -> Record:
@@ -83,7 +83,7 @@ def test_a_machine_goes_on_where_the_record_stands_without_writing(state: State)
 def test_the_next_state_is_on_disk_before_the_machine_is_in_it() -> None:
     seen: list[tuple[State, State]] = []
     machine = JobMachine(
-        fresh(), lambda record: seen.append((machine.state, record.state)), Clock().now
+        fresh(), lambda record: seen.append((machine.state, record.state)), Clock().now, MOVES
     )
     machine.fire(Event.ENGINE_FOUND)
     assert seen == [(State.DISCOVER_DISTRO, State.ENSURE_IMAGE)]

@@ -24,7 +24,17 @@ from states.reconcile import (
 )
 from states.record import Container, Record, rfc3339
 from states.table import FOLLOWING, PREPARING, Event, State, target
-from tests.unit.states.records import BOOT, BOOTS, NAME, RECORDS, SIGHTINGS, START, a_record, after
+from tests.unit.states.records import (
+    BOOT,
+    BOOTS,
+    MOVES,
+    NAME,
+    RECORDS,
+    SIGHTINGS,
+    START,
+    a_record,
+    after,
+)
 
 STARTED = after(seconds=1)
 NEXT_BOOT = Boot("boot-2", after(hours=1))
@@ -200,7 +210,7 @@ def test_an_exit_brings_its_code_and_a_cut_off_its_container(state: State) -> No
 
 def test_a_first_look_at_a_run_is_to_be_written_and_a_second_one_is_not() -> None:
     record = a_record(State.RUNNING, run_started=None, container=Container(NAME), held=True)
-    machine = JobMachine(record, lambda _: None, lambda: START)
+    machine = JobMachine(record, lambda _: None, lambda: START, MOVES)
     verdict = reconcile(machine.record, shown(Shown.RUNNING), BOOT)
     assert verdict.changes == {
         "run_started": rfc3339(STARTED), "container": Container(NAME, "c1"), "held": False,
@@ -210,7 +220,7 @@ def test_a_first_look_at_a_run_is_to_be_written_and_a_second_one_is_not() -> Non
 
 
 def test_a_run_that_was_cut_off_leaves_no_start_behind() -> None:
-    machine = JobMachine(RUN, lambda _: None, lambda: START)
+    machine = JobMachine(RUN, lambda _: None, lambda: START, MOVES)
     verdict = reconcile(RUN, shown(Shown.EXITED, exit_code=255), NEXT_BOOT)
     assert verdict.event is Event.CUT_OFF
     machine.fire(verdict.event, verdict.note, **verdict.changes)
@@ -225,7 +235,7 @@ def test_a_container_that_is_started_is_held_no_more() -> None:
 
 @pytest.mark.parametrize("code", sorted(KILLED))
 def test_a_job_that_ends_between_a_suspension_and_its_pause_ended_by_itself(code: int) -> None:
-    machine = JobMachine(a_record(State.RUNNING), lambda _: None, lambda: START)
+    machine = JobMachine(a_record(State.RUNNING), lambda _: None, lambda: START, MOVES)
     exited = shown(Shown.EXITED, exit_code=code)
     machine.fire(Event.SUSPEND)
     machine.note(**reconcile(machine.record, shown(Shown.RUNNING), BOOT).changes)
@@ -263,19 +273,13 @@ def test_a_foreign_container_is_told_in_words() -> None:
     assert "does not belong to this job" in verdict.note
 
 
-def test_a_verdict_is_either_an_act_or_an_event() -> None:
-    with pytest.raises(ValueError):
-        Verdict()
-    with pytest.raises(ValueError):
-        Verdict(Act.WAIT, Event.LOST)
-
-
 @given(RECORDS, SIGHTINGS, BOOTS)
 def test_a_verdict_can_always_be_carried_out(
     record: Record, sighting: Sighting, boot: Boot
 ) -> None:
     verdict = reconcile(record, sighting, boot)
-    machine = JobMachine(record, lambda _: None, lambda: START)
+    assert (verdict.act is None) is not (verdict.event is None)
+    machine = JobMachine(record, lambda _: None, lambda: START, MOVES)
     if verdict.event is None:
         machine.note(**verdict.changes)
         assert machine.state is record.state
@@ -298,7 +302,7 @@ def test_what_was_noted_need_not_be_noted_again(
 ) -> None:
     verdict = reconcile(record, sighting, boot)
     if verdict.act in (Act.WATCH, Act.REST, Act.PAUSE, Act.UNPAUSE, Act.WAIT, Act.REMOVE):
-        machine = JobMachine(record, lambda _: None, lambda: START)
+        machine = JobMachine(record, lambda _: None, lambda: START, MOVES)
         machine.note(**verdict.changes)
         again = reconcile(machine.record, sighting, boot)
         assert (again.act, again.changes) == (verdict.act, {})
@@ -319,7 +323,7 @@ def test_looking_until_nothing_moves_comes_to_an_end(
     record: Record, sighting: Sighting, boot: Boot
 ) -> None:
     """With one and the same sighting, at most the way create -> running -> create -> removal."""
-    machine = JobMachine(record, lambda _: None, lambda: START + timedelta(seconds=1))
+    machine = JobMachine(record, lambda _: None, lambda: START + timedelta(seconds=1), MOVES)
     for _ in range(4):
         verdict = reconcile(machine.record, sighting, boot)
         if verdict.event is None:

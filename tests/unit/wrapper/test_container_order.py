@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -57,13 +56,13 @@ def test_a_stopping_daemon_kills_and_the_log_is_bounded(kind: EngineKind) -> Non
 
 
 def test_labels_are_given_as_they_are() -> None:
-    words = create_words(replace(SPEC, labels={"boinc.docker_wrapper": "r 0=,x"}), DOCKER)
+    words = create_words(SPEC._replace(labels={"boinc.docker_wrapper": "r 0=,x"}), DOCKER)
     assert values(words, "--label") == ["boinc.docker_wrapper=r 0=,x"]
 
 
 def test_the_label_that_says_whose_container_it_is_is_no_matter_of_the_projects() -> None:
     given = ("--label", "boinc.docker_wrapper=mine")
-    spec = replace(SPEC, labels={"boinc.docker_wrapper": "r_0"}, create_args=given)
+    spec = SPEC._replace(labels={"boinc.docker_wrapper": "r_0"}, create_args=given)
     assert values(create_words(spec, DOCKER), "--label")[-1] == "boinc.docker_wrapper=r_0"
 
 
@@ -75,13 +74,13 @@ def test_the_label_that_says_whose_container_it_is_is_no_matter_of_the_projects(
 def test_cpus_are_at_most_the_hosts_and_never_in_exponents(
     ncpus: float, host: int | None, expected: list[str]
 ) -> None:
-    words = create_words(replace(SPEC, ncpus=ncpus, host_ncpus=host), DOCKER)
+    words = create_words(SPEC._replace(ncpus=ncpus, host_ncpus=host), DOCKER)
     assert values(words, "--cpus") == expected
 
 
 @given(st.floats(min_value=0, max_value=1e9))
 def test_any_number_of_cpus_is_a_plain_number(ncpus: float) -> None:
-    for word in values(create_words(replace(SPEC, ncpus=ncpus), PODMAN), "--cpus"):
+    for word in values(create_words(SPEC._replace(ncpus=ncpus), PODMAN), "--cpus"):
         assert re.fullmatch(r"[0-9]+(\.[0-9]{1,2})?", word)
         assert float(word) > 0
 
@@ -103,23 +102,23 @@ def test_a_higher_priority_never_weighs_less() -> None:
 
 
 def test_shares_are_given_only_when_there_are_any() -> None:
-    assert values(create_words(replace(SPEC, shares=128), DOCKER), "--cpu-shares") == ["128"]
+    assert values(create_words(SPEC._replace(shares=128), DOCKER), "--cpu-shares") == ["128"]
     assert values(create_words(SPEC, DOCKER), "--cpu-shares") == []
 
 
 def test_the_projects_folder_comes_after_the_slot() -> None:
-    spec = replace(SPEC, project_dir="/boinc/projects/p", project_dir_mount="/project")
+    spec = SPEC._replace(project_dir="/boinc/projects/p", project_dir_mount="/project")
     assert values(create_words(spec, DOCKER), "--mount")[1:] == [
         "type=bind,source=/boinc/projects/p,target=/project"]
 
 
 def test_the_projects_folder_is_mounted_only_where_it_was_asked_for() -> None:
-    spec = replace(SPEC, project_dir="/boinc/projects/p")
+    spec = SPEC._replace(project_dir="/boinc/projects/p")
     assert len(values(create_words(spec, DOCKER), "--mount")) == 1
 
 
 def test_inputs_are_mounted_over_their_names_in_the_slot() -> None:
-    spec = replace(SPEC, binds=(Bind("/boinc/projects/p/in_1", "/app/in", readonly=True),))
+    spec = SPEC._replace(binds=(Bind("/boinc/projects/p/in_1", "/app/in", readonly=True),))
     assert values(create_words(spec, PODMAN), "--mount")[1:] == [
         "type=bind,source=/boinc/projects/p/in_1,target=/app/in,readonly"]
 
@@ -136,11 +135,11 @@ def test_any_path_can_be_read_back_from_the_word_of_its_mount(
 @pytest.mark.parametrize("letter", ["\n", "\r", "\0"])
 def test_a_path_with_a_line_break_is_refused_in_words(letter: str) -> None:
     with pytest.raises(BadPath, match="rename it"):
-        create_words(replace(SPEC, slot=f"/a{letter}b"), DOCKER)
+        create_words(SPEC._replace(slot=f"/a{letter}b"), DOCKER)
 
 
 def test_the_projects_own_mounts_and_ports_are_handed_on() -> None:
-    spec = replace(SPEC, mounts=("/d:/d:ro", "v:/v"), portmap=("127.0.0.1:81:80",))
+    spec = SPEC._replace(mounts=("/d:/d:ro", "v:/v"), portmap=("127.0.0.1:81:80",))
     words = create_words(spec, DOCKER)
     assert values(words, "-v") == ["/d:/d:ro", "v:/v"]
     assert values(words, "-p") == ["127.0.0.1:81:80"]
@@ -148,18 +147,18 @@ def test_the_projects_own_mounts_and_ports_are_handed_on() -> None:
 
 @pytest.mark.parametrize(("host", "word"), [(None, "127.0.0.1::8080"), (99, "127.0.0.1:99:8080")])
 def test_graphics_are_reachable_from_this_computer_only(host: int | None, word: str) -> None:
-    assert values(create_words(replace(SPEC, graphics=(8080, host)), PODMAN), "-p") == [word]
+    assert values(create_words(SPEC._replace(graphics=(8080, host)), PODMAN), "-p") == [word]
 
 
 @both
 def test_the_projects_words_come_last_before_the_image(kind: EngineKind) -> None:
-    spec = replace(SPEC, gpu=("--gpus", "all"), create_args=("--memory", "1g"))
+    spec = SPEC._replace(gpu=("--gpus", "all"), create_args=("--memory", "1g"))
     assert create_words(spec, kind)[-5:] == ("--gpus", "all", "--memory", "1g", "boinc__p__w")
 
 
 @both
 def test_arguments_and_proxies_are_named_but_not_seen(kind: EngineKind) -> None:
-    spec = replace(SPEC, words=("--token", "hush"), proxies={"http_proxy": "http://u:secret@h"})
+    spec = SPEC._replace(words=("--token", "hush"), proxies={"http_proxy": "http://u:secret@h"})
     words = create_words(spec, kind)
     assert values(words, "--env") == ["http_proxy", "ARGS", "ARGS_JSON"]
     assert "hush" not in " ".join(words)
@@ -168,7 +167,7 @@ def test_arguments_and_proxies_are_named_but_not_seen(kind: EngineKind) -> None:
 
 
 def test_args_are_joined_by_one_space() -> None:
-    environment = create_environment(replace(SPEC, words=("a", "b  c", "$(d)")))
+    environment = create_environment(SPEC._replace(words=("a", "b  c", "$(d)")))
     assert environment["ARGS"] == "a b  c $(d)"
 
 
@@ -178,34 +177,34 @@ def test_no_arguments_are_an_empty_string_and_an_empty_list() -> None:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0"))))
 def test_every_argument_comes_out_of_args_json_as_it_went_in(words: list[str]) -> None:
-    environment = create_environment(replace(SPEC, words=tuple(words)))
+    environment = create_environment(SPEC._replace(words=tuple(words)))
     assert json.loads(environment["ARGS_JSON"]) == words
 
 
 def test_letters_of_any_script_stay_readable_in_args_json() -> None:
-    assert create_environment(replace(SPEC, words=("é世",)))["ARGS_JSON"] == '["é世"]'
+    assert create_environment(SPEC._replace(words=("é世",)))["ARGS_JSON"] == '["é世"]'
 
 
 def test_arguments_that_fit_no_process_are_refused_in_words() -> None:
-    create_environment(replace(SPEC, words=("x" * (MOST_ARGUMENT_BYTES - 4),)))
+    create_environment(SPEC._replace(words=("x" * (MOST_ARGUMENT_BYTES - 4),)))
     with pytest.raises(TooLong, match=r"1 arguments take 131,\d+ bytes .* input file"):
-        create_environment(replace(SPEC, words=("x" * (MOST_ARGUMENT_BYTES + 1),)))
+        create_environment(SPEC._replace(words=("x" * (MOST_ARGUMENT_BYTES + 1),)))
 
 
 def test_the_limit_counts_bytes_and_not_letters() -> None:
     with pytest.raises(TooLong):
-        create_environment(replace(SPEC, words=("é" * (MOST_ARGUMENT_BYTES // 2 + 1),)))
+        create_environment(SPEC._replace(words=("é" * (MOST_ARGUMENT_BYTES // 2 + 1),)))
 
 
 def test_args_json_is_left_out_where_only_args_fits() -> None:
-    spec = replace(SPEC, words=('"' * 100_000,))
+    spec = SPEC._replace(words=('"' * 100_000,))
     assert create_environment(spec) == {"ARGS": '"' * 100_000}
     assert values(create_words(spec, EngineKind.DOCKER), "--env") == ["ARGS"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has another limit")
 def test_the_longest_arguments_that_are_allowed_reach_a_process() -> None:
-    spec = replace(SPEC, words=("x" * (MOST_ARGUMENT_BYTES - 4),))
+    spec = SPEC._replace(words=("x" * (MOST_ARGUMENT_BYTES - 4),))
     done = subprocess.run(
         [sys.executable, "-c", "import os; print(len(os.environ['ARGS_JSON']))"],
         env={**os.environ, **create_environment(spec)}, capture_output=True, text=True, check=True)

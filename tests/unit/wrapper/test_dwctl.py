@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from states.table import Outcome, State
 from wrapper import dwctl
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
-RUNNING = replace(
-    new_record(Job("example.org_test", "wu", "wu_0"), START),
+RUNNING = new_record(Job("example.org_test", "wu", "wu_0"), START)._replace(
     state=State.RUNNING, cpu_time=12.34, engine=Engine("podman", "4.3.1"),
     history=(Change(rfc3339(START), "created", "create", "running", "a note"),),
 )
@@ -44,12 +42,12 @@ def test_a_time_is_told_in_its_largest_unit(seconds: int, words: str) -> None:
 
 
 def test_a_time_that_makes_no_sense_is_no_reason_to_fail() -> None:
-    odd = replace(RUNNING, history=(Change("yesterday", "created", "create", "running"),))
+    odd = RUNNING._replace(history=(Change("yesterday", "created", "create", "running"),))
     assert "running for an unknown time" in dwctl.line(Path("0"), odd, START)
 
 
 def test_a_job_without_an_engine_and_one_with_an_outcome_say_so() -> None:
-    done = replace(RUNNING, engine=None, state=State.DONE, outcome=Outcome.JOB_FAILED)
+    done = RUNNING._replace(engine=None, state=State.DONE, outcome=Outcome.JOB_FAILED)
     assert "done (job_failed) for 0 s, CPU 12.3 s, no engine yet" in dwctl.line(
         Path("0"), done, START)
 
@@ -107,7 +105,7 @@ def test_the_history_is_shown_when_asked_for(
 def test_the_first_line_of_an_error_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slot = a_slot(tmp_path / "slot", replace(RUNNING, error="it did not build\nstep 3 of 4"))
+    slot = a_slot(tmp_path / "slot", RUNNING._replace(error="it did not build\nstep 3 of 4"))
     assert dwctl.main([str(slot)]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == ["    it did not build"]
 
@@ -115,7 +113,7 @@ def test_the_first_line_of_an_error_is_shown(
 def test_a_job_cannot_give_orders_to_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evil = replace(RUNNING, error="\x1b]0;owned\x07", engine=Engine("podman", "\x1b[2J"))
+    evil = RUNNING._replace(error="\x1b]0;owned\x07", engine=Engine("podman", "\x1b[2J"))
     assert dwctl.main([str(a_slot(tmp_path / "slot", evil)), "--history"]) == 0
     assert "\x1b" not in capsys.readouterr().out
 

@@ -9,13 +9,12 @@ wrapper's loop starts an order and polls what is running.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, TypeVar
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """A command to be carried out on a host.
 
     ``words`` is the argument vector, never a shell's line. ``limit`` is how long it may take, in
@@ -28,15 +27,17 @@ class Order:
 
     words: tuple[str, ...]
     limit: float = 30.0
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = MappingProxyType({})
     head: int = 1 << 20
     tail: int = 0
     changes: bool = False
     build: bool = False
 
+    def __repr__(self) -> str:
+        return f"Order({self.words})"  # what is secret is in the environment
 
-@dataclass(frozen=True)
-class Reply:
+
+class Reply(NamedTuple):
     """How an order ended.
 
     ``status`` is the exit status (negative: ended by that signal), or None when there is none: the

@@ -13,9 +13,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from wrapper.engine.hosts.base import Order, Reply, Running, Switch, Unreachable, Watch
 from wrapper.engine.hosts.capture import Capture
@@ -26,8 +25,7 @@ _LAST_WORDS = 0.5
 _ROW = re.compile(r"(?P<default>\*?)\s*(?P<name>\S.*?)(?:\s{2,}\S.*)?\s+(?P<version>\d+)")
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """A distro as `wsl -l -v` lists it."""
 
     name: str

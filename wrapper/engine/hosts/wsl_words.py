@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wrapper.engine.hosts.base import Order
 
@@ -37,8 +37,7 @@ def quoted(word: str) -> str:
     return "'" + word.replace("'", "'\\''") + "'"
 
 
-@dataclass(frozen=True)
-class Marks:
+class Marks(NamedTuple):
     """What stands before and after an answer, in each of the two streams.
 
     The token is random and fresh for each answer, and the shell puts it together from two halves:
