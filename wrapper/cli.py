@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import TextIO
 
 from states.store import NotLoaded, NotSaved
+from wrapper.beginning import Beginning, Slot, begin
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import Client, open_session
 from wrapper.boinc.slot import Lock, SlotTrouble, finish_written, write_finish
 from wrapper.journal import Journal
-from wrapper.opening import Slot, open_work
 from wrapper.options import BadOptions, Options, parse
 from wrapper.postponing import postpone
 from wrapper.proxies import proxy_secrets
 from wrapper.signals import Signals
-from wrapper.supervisor import Supervisor
 
 _LOCK_WAIT = 35.0
 _LATER = 600.0
@@ -90,12 +89,7 @@ def _work(
 ) -> int:
     session = open_session(slot, init, time.monotonic())
     try:
-        opened = Slot(slot, options, init, session, journal)
-        work = open_work(opened)
-        try:
-            return Supervisor(work, signals).run()
-        finally:
-            work.host.close()
+        return _job(begin(Slot(slot, options, init, session, journal)), signals)
     except (NotSaved, NotLoaded) as error:
         why = f"The job's state is out of reach: {error}"
         return _later(slot, journal, why, lambda: _hurried(session, signals))
@@ -108,6 +102,19 @@ def _work(
         return _later(slot, journal, why, lambda: True)
     finally:
         session.close()
+
+
+def _job(beginning: Beginning, signals: Signals) -> int:
+    """What was begun, to its end."""
+    # Most of the program is imported here, while an engine and a process apart work for us.
+    from wrapper.opening import open_work
+    from wrapper.supervisor import Supervisor
+
+    work = open_work(beginning)
+    try:
+        return Supervisor(work, signals).run()
+    finally:
+        work.host.close()
 
 
 def _refused(slot: Path, journal: Journal, why: str) -> int:

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from states.record import Engine as EngineRecord
 from states.table import Event
-from wrapper.boinc.init_data import DockerType, InitData
 from wrapper.engine.answers import Container, EngineKind, Unknown
 from wrapper.engine.cli import Engine
 from wrapper.engine.discovery import Found, NotFound, candidates, discover
 from wrapper.engine.hosts.base import Host
 from wrapper.looking import LABEL
+from wrapper.places import docker_type
 from wrapper.work import Leave, Step, Talk, Turn, Work
 
 _WAITS = 6
@@ -148,7 +148,3 @@ def _named(work: Work) -> EngineKind | None:
     return docker_type(work.init)
 
 
-def docker_type(init: InitData | None) -> EngineKind | None:
-    """The engine that init_data.xml names, if it names one."""
-    kinds = {DockerType.DOCKER: EngineKind.DOCKER, DockerType.PODMAN: EngineKind.PODMAN}
-    return kinds.get(init.docker_type) if init else None

@@ -8,12 +8,7 @@ state file that cannot be used: it is set aside, and the engine tells what stand
 from __future__ import annotations
 
 import os
-import sys
-import time
-from collections.abc import Callable
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import NamedTuple
 
 from states.machine import JobMachine
 from states.reconcile import Boot
@@ -21,69 +16,46 @@ from states.record import Container, Image, Job, Record, new_record
 from states.store import StateFile
 from states.table import State
 from wrapper.accounting import Accounts
+from wrapper.beginning import Beginning, Slot, begun_order
 from wrapper.boinc import naming
-from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
-from wrapper.boinc.session import Client
+from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, read_init_data
 from wrapper.boinc.slot import finish_written
-from wrapper.discovering import docker_type, rebuilt_engine
-from wrapper.engine.cli import Engine
-from wrapper.engine.discovery import candidates
-from wrapper.engine.hosts.base import Host, Order
-from wrapper.hosting import OUTPUTS_FILE
+from wrapper.discovering import rebuilt_engine
 from wrapper.job_config import JobConfig
-from wrapper.journal import Journal
 from wrapper.looking import boot_of
-from wrapper.options import Options
-from wrapper.places import first_host, recorded_host
+from wrapper.places import recorded_host
 from wrapper.proxies import proxy_environment, proxy_secrets
-from wrapper.reading import Known, reading
-from wrapper.work import Begun, Work
+from wrapper.reading import Known
+from wrapper.work import Work
 
 _FIXED = ("project_dir", "boinc_dir", "wu_name", "result_name", "client_pid")
 """Fields of init_data.xml that are taken once, at the start."""
 
 
-class Slot(NamedTuple):
-    """What is known of a slot before the job's own files are read."""
-
-    path: Path
-    options: Options
-    init: InitData | None
-    session: Client
-    journal: Journal
-
-
-def open_work(slot: Slot, platform: str = sys.platform) -> Work:
-    """Read the job's description and its record, and put the work together.
-
-    ``platform`` is where this program runs.
+def open_work(beginning: Beginning) -> Work:
+    """Take what was read, and put the work together. Where that fails the host is closed.
 
     Raises:
-        NotLoaded: the state file is there and cannot be read.
+        NoAnswer: the process that reads died.
         NotSaved: the state cannot be written.
     """
-    host = first_host(slot.path, platform)
     try:
-        return _opened(slot, host, platform)
+        return _opened(beginning)
     except BaseException:
-        host.close()
+        beginning.host.close()
         raise
 
 
-def _opened(slot: Slot, host: Host, platform: str) -> Work:
-    file = StateFile(slot.path)
-    boot, content = boot_of(host), file.load()
-    is_new = content is None and not _has_traces(slot)
-    # On Windows the distro has to be found first.
-    first = _first_engine(slot, platform) if is_new and platform != "win32" else None
-    begun = [_begun(host, next(first.check()))] if first else []
-    known = _reading(slot, content)()
+def _opened(beginning: Beginning) -> Work:
+    slot, host, known = beginning.slot, beginning.host, beginning.read()
     config, mistake = known.config, known.mistake
     slot.journal.verbose = max(slot.journal.verbose, config.verbose)
     image, container = _names(slot, config)
-    if first and not mistake:
-        begun.append(_begun(host, next(first.image(image))))
-    machine = _machine(slot, file, known, boot, image, container)
+    begun = beginning.begun
+    if beginning.engine and not mistake:
+        begun = (*begun, begun_order(host, next(beginning.engine.image(image))))
+    boot = boot_of(host)
+    machine = _machine(beginning, known, boot, image, container)
     record = machine.record
     told = slot.init.wu_cpu_time if slot.init else 0.0
     work = Work(
@@ -94,7 +66,7 @@ def _opened(slot: Slot, host: Host, platform: str) -> Work:
         session=slot.session,
         journal=slot.journal,
         machine=machine,
-        host=recorded_host(host, slot.path, record, slot.init, platform),
+        host=recorded_host(host, slot.path, record, slot.init, beginning.platform),
         boot=boot,
         accounts=Accounts(record.cpu_time_before, max(record.cpu_time, told)),
         image_name=image,
@@ -102,30 +74,14 @@ def _opened(slot: Slot, host: Host, platform: str) -> Work:
         label=record.job.result,
         proxies=proxy_environment(slot.init.proxy) if slot.init else {},
         mistake=mistake,
-        platform=platform,
+        platform=beginning.platform,
         finished=machine.state is State.COLLECTING and finish_written(slot.path) is not None,
         begun=begun,
-        is_new=is_new,
+        is_new=beginning.is_new,
     )
     if machine.state is not State.DISCOVER_DISTRO:
         work.engine = rebuilt_engine(work)
     return work
-
-
-def _first_engine(slot: Slot, platform: str) -> Engine:
-    """The engine that a new job asks first."""
-    return Engine(candidates(docker_type(slot.init), platform)[0])
-
-
-def _begun(host: Host, order: Order) -> Begun:
-    """A question to the engine, asked while others are answered: each takes its time."""
-    return Begun(order, host.start(order), time.monotonic())
-
-
-def _reading(slot: Slot, content: bytes | None) -> Callable[[], Known]:
-    """Begin to read the job's description and its record."""
-    roots = [Path(slot.init.project_dir)] if slot.init and slot.init.project_dir else []
-    return reading(slot.path / slot.options.config, roots, content)
 
 
 def _names(slot: Slot, config: JobConfig) -> tuple[str, str]:
@@ -135,9 +91,10 @@ def _names(slot: Slot, config: JobConfig) -> tuple[str, str]:
 
 
 def _machine(
-    slot: Slot, file: StateFile, known: Known, boot: Boot, image: str, container: str
+    beginning: Beginning, known: Known, boot: Boot, image: str, container: str
 ) -> JobMachine:
     """The machine where it stood, or at its beginning."""
+    slot, file = beginning.slot, StateFile(beginning.slot.path)
     job = _job(slot)
     fresh = new_record(
         job,
@@ -147,7 +104,7 @@ def _machine(
         image=Image(image),
         container=Container(container),
     )
-    record = _usable(slot, file, fresh, known.recorded)
+    record = _usable(beginning, file, fresh, known.recorded)
     machine = JobMachine(record, file.save, _now, known.moves)
     if record is fresh:
         file.save(record)
@@ -163,10 +120,13 @@ def _job(slot: Slot) -> Job:
     return Job(project, slot.init.wu_name, slot.init.result_name)
 
 
-def _usable(slot: Slot, file: StateFile, fresh: Record, record: Record | str | None) -> Record:
+def _usable(
+    beginning: Beginning, file: StateFile, fresh: Record, record: Record | str | None
+) -> Record:
     """The record on disk when it is this job's and can be read, else a fresh one."""
+    slot = beginning.slot
     if record is None:
-        return _begun_unrecorded(fresh) if _has_traces(slot) else fresh
+        return fresh if beginning.is_new else _begun_unrecorded(fresh)
     if isinstance(record, str):
         return _set_aside(slot, file, fresh, record)
     if record.job != fresh.job:
@@ -175,12 +135,6 @@ def _usable(slot: Slot, file: StateFile, fresh: Record, record: Record | str | N
         slot.journal.say("The job was done here before; without a client it is run once more.")
         return fresh
     return record
-
-
-def _has_traces(slot: Slot) -> bool:
-    """Whether the job was begun here, or its client counts CPU time that it has used."""
-    begun = slot.init is not None and slot.init.wu_cpu_time > 0
-    return begun or (slot.path / OUTPUTS_FILE).exists()
 
 
 def _begun_unrecorded(fresh: Record) -> Record:

@@ -33,6 +33,11 @@ class Candidate(NamedTuple):
     kinds: tuple[EngineKind, ...] = (EngineKind.PODMAN, EngineKind.DOCKER)
 
 
+def docker_type(init: InitData | None) -> EngineKind | None:
+    """The engine that init_data.xml names, if it names one."""
+    return _KINDS.get(init.docker_type) if init else None
+
+
 def first_host(slot: Path, platform: str) -> Host:
     """The host to begin with; ``platform`` is as ``sys.platform``."""
     if platform == "win32":

@@ -17,6 +17,7 @@ from states.reconcile import Boot
 from states.record import Record
 from states.table import Event
 from wrapper.accounting import Accounts
+from wrapper.beginning import Begun
 from wrapper.boinc.init_data import InitData
 from wrapper.boinc.session import Client
 from wrapper.engine.answers import Checkup
@@ -57,15 +58,6 @@ Step = Talk["Turn | Leave"]
 
 _FRESH = 5.0
 # How long what an engine says is news, in seconds: a client may suspend a job that has just begun.
-
-
-class Begun(NamedTuple):
-    """An order that was started before anybody asked for it."""
-
-    order: Order
-    running: Running
-    at: float
-    """When (monotonic, s)."""
 
 
 class Work:

@@ -26,6 +26,7 @@ from tests.benchmarks import processes
 from tests.lab.init_data import init_data
 from tests.lab.played_client import APP_STATUS, CHANNEL, CONTROL_REQUEST, HEARTBEAT, STATE_FILE
 from wrapper import opening, places, quiet, supervisor
+from wrapper.beginning import Slot, begin
 from wrapper.boinc.init_data import read_init_data
 from wrapper.boinc.session import open_session
 from wrapper.engine.hosts.base import Order, Reply
@@ -240,7 +241,8 @@ def live(hours: int, base: Path) -> dict[str, float]:
         vars(module)["waiting_for"] = day.waiting_for
     init = read_init_data(slot / "init_data.xml")
     session = open_session(slot, init, day.now)
-    work = opening.open_work(opening.Slot(slot, parse([]), init, session, Journal(io.StringIO())))
+    journal = Journal(io.StringIO())
+    work = opening.open_work(begin(Slot(slot, parse([]), init, session, journal)))
     signals = Signals()
     before = time.process_time()
     supervisor.Supervisor(work, signals).run()

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 if __name__ == "__main__":
     from wrapper import cli
-    from wrapper.opening import open_work
+    from wrapper.beginning import begin
 
-    vars(cli)["open_work"] = functools.partial(open_work, platform="win32")
+    vars(cli)["begin"] = functools.partial(begin, platform="win32")
     sys.exit(cli.main())

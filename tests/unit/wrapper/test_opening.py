@@ -12,12 +12,13 @@ import pytest
 
 from states.store import NAME, NotSaved, StateFile
 from tests.faults.model import ModelHost, World
-from wrapper import opening
+from wrapper import beginning
+from wrapper.beginning import Slot, begin
 from wrapper.boinc.init_data import DockerType, InitData
 from wrapper.boinc.session import Standalone
 from wrapper.engine.hosts.base import Order
 from wrapper.journal import Journal
-from wrapper.opening import Slot, open_work, reread
+from wrapper.opening import open_work, reread
 from wrapper.options import Options
 from wrapper.work import Work
 
@@ -76,13 +77,14 @@ class Computer(ModelHost):
 @pytest.fixture
 def computer(monkeypatch: pytest.MonkeyPatch) -> Computer:
     made = Computer()
-    monkeypatch.setattr(opening, "first_host", lambda *_given: made)
+    monkeypatch.setattr(beginning, "first_host", lambda *_given: made)
     return made
 
 
 def opened(slot: Path, **told: object) -> Work:
     init = InitData(project_dir="/p", wu_name="w", result_name="w_0", **told)  # type: ignore[arg-type]
-    return open_work(Slot(slot, Options(), init, Standalone(), Journal(io.StringIO())), "linux")
+    journal = Journal(io.StringIO())
+    return open_work(begin(Slot(slot, Options(), init, Standalone(), journal), "linux"))
 
 
 @pytest.mark.parametrize("kind", [DockerType.DOCKER, DockerType.PODMAN])
