@@ -313,7 +313,7 @@ def _read_up_to(descriptor: int, most: int) -> bytes:
     """Some files of /proc give a page at a time, so one read is not enough."""
     content = b""
     while len(content) < most:
-        piece = os.read(descriptor, most - len(content))
+        piece = os.read(descriptor, min(most - len(content), _CHUNK))  # room is made for all of it
         if not piece:
             break
         content += piece
