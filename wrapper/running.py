@@ -130,14 +130,14 @@ def _guarded(work: Work) -> Talk[None]:
     """
     if work.switch is not None:
         return
-    host = work.host
+    host, slot = work.host, work.slot
     for _ in range(_GUARD_WAITS):
-        if host.guard_is_over(work.slot) and host.orders_are_over(work.container_name):
+        if host.guard_is_over(slot) and host.orders_are_over(work.container_name, slot):
             break
         yield Pause(0.1)
     try:
         order = next(work.driver.pause(work.container_name))
-        work.switch = host.guard(order, work.slot)
+        work.switch = host.guard(order, slot)
     except OSError as error:
         work.journal.say(f"The job runs without a guard: {error}")
 

@@ -467,7 +467,7 @@ class ModelHost:
     def guard_is_over(self, slot: Path) -> bool:
         return True
 
-    def orders_are_over(self, container: str) -> bool:
+    def orders_are_over(self, container: str, slot: Path) -> bool:
         return True
 
     def boot_id(self) -> str:

@@ -22,7 +22,7 @@ from tests.faults.jobs import count, counting, counts_on, see_through, status, s
 from tests.lab.engines import ENGINE_ROOM, Lab
 from tests.lab.waiting import wait_for
 from tests.lab.workunit import CHECKOUT
-from wrapper.engine.hosts.guard import is_over
+from wrapper.engine.hosts.guard import Guard, is_over, orders_are_over
 
 if sys.platform == "win32":
     pytest.skip("there is no such switch on Windows", allow_module_level=True)
@@ -173,6 +173,29 @@ def test_one_of_another_slot_is_left_alone(arm: Arm, tmp_path: Path) -> None:
     arm(*mark(tmp_path))
     assert is_over(other)
     assert len(switches(tmp_path)) == 1
+
+
+def test_one_that_is_armed_in_another_slot_is_no_order_to_wait_for(tmp_path: Path) -> None:
+    name = f"container_{os.urandom(8).hex()}"
+    guard = Guard(("/bin/true", "pause", name), dict(os.environ), tmp_path)
+    try:
+        assert orders_are_over(name, tmp_path / "other")
+        assert not orders_are_over(name, tmp_path)  # whatever has become of its lock
+    finally:
+        guard.disarm()
+    wait_for("it is over", lambda: orders_are_over(name, tmp_path), 10)
+
+
+def test_an_order_at_work_is_waited_for_whoever_gave_it(arm: Arm, tmp_path: Path) -> None:
+    name = f"container_{os.urandom(8).hex()}"
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    script = f"touch {begun}; until test -e {go}; do sleep 0.05; done"
+    arm("/bin/sh", "-c", script, "an engine", "pause", name).kill()
+    wait_for("the order has begun", begun.exists, 10)
+    slots = (tmp_path, tmp_path / "other")
+    assert not any(orders_are_over(name, slot) for slot in slots)
+    go.touch()
+    wait_for("it is over", lambda: all(orders_are_over(name, slot) for slot in slots), 10)
 
 
 @pytest.mark.parametrize("engine_lab", [

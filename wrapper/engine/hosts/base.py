@@ -148,9 +148,9 @@ class Host(Protocol):
     def guard_is_over(self, slot: Path) -> bool:
         """Whether no switch of an earlier wrapper in this slot is still at work. Never waits."""
 
-    def orders_are_over(self, container: str) -> bool:
-        """Whether no order of a wrapper that was killed is still at work on a container; yes where
-        none can outlive its wrapper, or nobody can say. Never waits.
+    def orders_are_over(self, container: str, slot: Path) -> bool:
+        """Whether no order of a wrapper that was killed in this slot is still at work on a
+        container; yes where none can outlive its wrapper, or nobody can say. Never waits.
         """
 
     def boot_id(self) -> str:

@@ -110,15 +110,28 @@ def is_over(slot: Path) -> bool:
     return True
 
 
-def orders_are_over(container: str) -> bool:
+def orders_are_over(container: str, slot: Path) -> bool:
     """Whether no process starts, pauses or unpauses a container of this name by an engine's command
     line. Never waits.
 
     Such an order outlives a wrapper that is killed. What was looked at before it has taken effect
     is not true after it: a start upon that could be the second one of a job that has ended.
+
+    The switch of another slot is none, though its words end with its order: it waits as long as a
+    wrapper lives there, for a container of the same name that another client or engine has.
     """
     ends = tuple(f"\0{verb}\0{container}\0".encode() for verb in _LASTING)
-    return not any(_arguments(pid).endswith(ends) for pid in _processes())
+    said = (_arguments(pid) for pid in _processes())
+    return not any(
+        words.endswith(ends) and (not _is_switch(words) or _is_switch(words, slot))
+        for words in said
+    )
+
+
+def _is_switch(arguments: bytes, slot: Path | None = None) -> bool:
+    """Whether a process with such arguments is a switch: of that slot, or of any."""
+    mark = f"\0{_NAME}\0" if slot is None else f"\0{_NAME}\0{slot}\0"
+    return arguments.startswith(b"/bin/sh\0-c\0") and mark.encode() in arguments
 
 
 def _processes() -> list[int]:
@@ -167,9 +180,7 @@ else:
         """End the shells that wait for the end of an earlier wrapper in this slot; only those that
         are ours can be ended.
         """
-        mark = f"\0{_NAME}\0{slot}\0".encode()
         for pid in _processes():
-            said = _arguments(pid)
-            if said.startswith(b"/bin/sh\0-c\0") and mark in said:
+            if _is_switch(_arguments(pid), slot):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)

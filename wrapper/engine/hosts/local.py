@@ -147,9 +147,9 @@ class LocalHost:
         """Whether no switch of an earlier wrapper in this slot is still at work."""
         return is_over(slot)
 
-    def orders_are_over(self, container: str) -> bool:
+    def orders_are_over(self, container: str, slot: Path) -> bool:
         """Whether no order of a wrapper that was killed is still at work on a container."""
-        return orders_are_over(container)
+        return orders_are_over(container, slot)
 
     def boot_id(self) -> str:
         """The kernel's random id of this boot; empty where there is none."""

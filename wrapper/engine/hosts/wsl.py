@@ -300,9 +300,9 @@ class WslHost:
         except Unreachable:
             return False
 
-    def orders_are_over(self, container: str) -> bool:
+    def orders_are_over(self, container: str, slot: Path) -> bool:
         """They are, with the shells of an earlier wrapper."""
-        del container
+        del container, slot
         return True
 
     # The end

@@ -113,9 +113,9 @@ class WslFront:
         del slot
         return True
 
-    def orders_are_over(self, container: str) -> bool:
+    def orders_are_over(self, container: str, slot: Path) -> bool:
         """No order for a container can have been given here."""
-        del container
+        del container, slot
         return True
 
     def boot_id(self) -> str:
