@@ -109,9 +109,10 @@ class StateFile:
             return b""
         descriptor = os.open(self.path, os.O_RDONLY | _plain_flags())
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
                 return b""
-            return file.read(MOST + 1)
+            return file.read(min(found.st_size, MOST) + 1)  # room is made for all of it
 
     def _remove_temporary(self) -> None:
         try:

@@ -60,7 +60,8 @@ def read_regular(path: Path, most: int) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     with open(descriptor, "rb") as file:
-        return file.read(most)
+        # Room is made for all that is asked for, and the heap would stay that large.
+        return file.read(min(most, os.fstat(descriptor).st_size + 1))
 
 
 def replace_file(path: Path, content: bytes, durable: bool = True) -> None:
