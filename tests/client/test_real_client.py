@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
+from statistics import median
 
 import pytest
 
 from tests.client.conftest import Real
 from tests.lab.client_home import can_become
 from tests.lab.engines import ENGINE_ROOM, Lab
+from tests.lab.overheard import Overheard
 from tests.lab.real_client import Preferences, RealClient
 from tests.lab.workunit import FROM_BUSYBOX, Input, Output, Workunit, busybox, script_job
 
@@ -154,4 +157,34 @@ def test_a_client_that_is_not_root_runs_a_job_and_can_empty_its_slot(
         pytest.skip("there is no user boinc here (make setup)")
     client = real(work, user="boinc")
     job_has_started(client)
+    let_it_end(client)
+
+
+BEATS, REQUESTS = 12, 16
+"""Heartbeats until the wrapper knows when they come; what is asked for after that."""
+
+
+@pytest.mark.parametrize("engine_lab", ["podman"], indirect=True)
+def test_a_request_comes_just_behind_a_heartbeat_and_is_taken_soon(
+    real: Real, work: Workunit
+) -> None:
+    client = real(work)
+    job_has_started(client)
+    with Overheard(client.slot) as heard:
+        client.wait_for("heartbeats to learn from", lambda: len(heard.beats) > BEATS, 60)
+        for number in range(REQUESTS):
+            time.sleep(number * 3 % 7 / 10)  # at any time of the client's second
+            suspends = number % 2 == 0
+            (client.suspend if suspends else client.resume)()
+            client.wait_for_state("paused" if suspends else "running", 20)
+    behind = [heard.behind_a_beat(request) for request in heard.requests]
+    waited = [request.waited for request in heard.requests]
+    story = f"waited {waited}, behind a heartbeat {behind}"
+    # On a busy machine one that was taken at once may not have been seen; and where a heartbeat was
+    # not taken in time, the client could not put in the next.
+    assert len(waited) >= REQUESTS / 2, story
+    assert median(behind) < 0.1, story
+    # It is 0.03 s; two looks a second, evenly spaced, would make it 0.25 s.
+    assert median(waited) < 0.15, story
+    assert max(waited) < 2, story  # while the job rests there may be one look a second
     let_it_end(client)
