@@ -41,6 +41,10 @@ _ESTIMATES = 180.0
 short job's use would never be told.
 """
 _FIRST_ESTIMATE = 1.0
+_SETTLED = 2.0
+"""Seconds until the look after a pause or an unpause that went well: where a client suspends all
+its jobs at once, others wait for the engine, and under a CPU limit it wants the contrary by then.
+"""
 _REMOVAL = 3.0
 """Seconds that an engine may take to remove a container that it has killed for that."""
 _LAG = 0.1
@@ -108,7 +112,7 @@ def _follow(work: Work) -> Step:
 
 def _known(work: Work) -> Talk[None]:
     """What is to be done for certain, by the last look, without asking first: to ask takes the
-    engine as long as to do it. What comes of it, a refusal too, the next look tells.
+    engine as long as to do it. What comes of a refusal the next look tells.
     """
     name, wanted = work.container_name, work.machine.state is State.RUNNING
     if wanted and work.unstarted:
@@ -119,9 +123,26 @@ def _known(work: Work) -> Talk[None]:
         return
     if wanted:
         work.at_rest = False
-        yield from work.driver.unpause(name)
+        reply = yield from work.driver.unpause(name)
     else:
-        yield from work.driver.pause(name)
+        reply = yield from work.driver.pause(name)
+    if reply.ok:
+        yield from _settled(work, not wanted)
+
+
+def _settled(work: Work, rests: bool) -> Talk[None]:
+    """The engine has paused the container, or let it go on: that is enough to know for a while.
+
+    It is not enough to call the container held: a pause of one that is just ending goes well too.
+    """
+    work.at_rest, work.runs = rests, not rests
+    if rests:
+        work.accounts.rest()
+    work.resting = rests
+    try:
+        yield Pause(_SETTLED, work.watch)
+    finally:
+        work.resting = False
 
 
 def _guarded(work: Work) -> Talk[None]:
