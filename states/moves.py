@@ -25,7 +25,7 @@ def moves(table: Iterable[Row] = TABLE) -> Moves:
     """Every move that a table allows. Imports `transitions`.
 
     Raises:
-        ValueError: the table leads to a state that is none, or in two ways from one cell.
+        ValueError: the table leads to a state that is none.
     """
     from transitions import Machine, MachineError
 

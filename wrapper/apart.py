@@ -16,7 +16,7 @@ _BADLY = b"-"
 
 
 class NoAnswer(Exception):
-    """The process died without a word, or of an error: with its traceback."""
+    """No process could be had, or it died, or of an error: with its traceback."""
 
 
 def apart(function: Callable[[], str]) -> Callable[[], str]:
@@ -26,12 +26,20 @@ def apart(function: Callable[[], str]) -> Callable[[], str]:
         NoAnswer: the function raised something, or the process died.
 
     Raises:
-        OSError: no process could be had.
+        NoAnswer: no process could be had.
     """
     if sys.platform == "win32":
         return function
     reader, writer = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        raise NoAnswer(
+            f"no process can be had to read the job's files ({error.strerror}); "
+            "too many processes, or too little memory?"
+        ) from error
     if child == 0:
         os.close(reader)
         _answer(function, writer)
@@ -42,10 +50,11 @@ def apart(function: Callable[[], str]) -> Callable[[], str]:
 def _answered(child: int, reader: int) -> str:
     with os.fdopen(reader, "rb") as pipe:
         told = pipe.read()
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
     text = told[1:].decode()
-    if told[:1] != _WELL:
-        raise NoAnswer(f"the process that reads files died: {text or 'without a word'}")
+    if status or told[:1] != _WELL:
+        died = f"the process that reads the job's files died (status {status})"
+        raise NoAnswer(f"{died}; too little memory? {text or 'It said nothing.'}")
     return text
 
 

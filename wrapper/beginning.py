@@ -66,7 +66,7 @@ def begin(slot: Slot, platform: str = sys.platform) -> Beginning:
 
     Raises:
         NotLoaded: the state file is there and cannot be read.
-        OSError: no process can be had.
+        NoAnswer: no process can be had.
     """
     host = first_host(slot.path, platform)
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from states.store import NotLoaded, NotSaved
+from wrapper.apart import NoAnswer
 from wrapper.beginning import Beginning, Slot, begin
 from wrapper.boinc.init_data import INIT_DATA_FILE, BadInitData, InitData, read_init_data
 from wrapper.boinc.session import Client, open_session
@@ -92,6 +93,9 @@ def _work(
         return _job(begin(Slot(slot, options, init, session, journal)), signals)
     except (NotSaved, NotLoaded) as error:
         why = f"The job's state is out of reach: {error}"
+        return _later(slot, journal, why, lambda: _hurried(session, signals))
+    except NoAnswer as error:
+        why = f"The job's files are out of reach: {error}"
         return _later(slot, journal, why, lambda: _hurried(session, signals))
     except Exception as error:
         from traceback import format_exc  # some 0.3 MiB, and hopefully never wanted

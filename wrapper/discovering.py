@@ -146,5 +146,3 @@ def _named(work: Work) -> EngineKind | None:
     if work.record.engine is not None:
         return EngineKind(work.record.engine.type)
     return docker_type(work.init)
-
-

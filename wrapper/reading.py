@@ -37,7 +37,7 @@ def reading(path: Path, roots: Sequence[Path], content: bytes | None) -> Callabl
     own. The answer raises `NoAnswer` where the process dies.
 
     Raises:
-        OSError: no process could be had.
+        NoAnswer: no process could be had.
     """
     answer = apart(lambda: _told(path, roots, content))
     return lambda: _understood(answer())

@@ -1,7 +1,8 @@
 """The steps of running and paused: the container is started or frozen, and watched.
 
 What is to be done next is the pure decision of :func:`states.reconcile.reconcile`; here it is done.
-Both steps look first and do only what is missing, so each may be killed and run again.
+Both steps look and do only what is missing, so each may be killed and run again; what is known for
+certain is done without a look before.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def _known(work: Work) -> Talk[None]:
     """
     name, wanted = work.container_name, work.machine.state is State.RUNNING
     if wanted and work.unstarted:
-        work.unstarted = False
+        work.unstarted = work.at_rest = False
         work.machine.note(held=False)
         yield from work.driver.start(name)
     if work.watch is None or work.watch.ended() or wanted is not work.at_rest:
@@ -134,15 +135,16 @@ def _settled(work: Work, rests: bool) -> Talk[None]:
     """The engine has paused the container, or let it go on: that is enough to know for a while.
 
     It is not enough to call the container held: a pause of one that is just ending goes well too.
+    But an engine that does what it is asked is not away, and has not been since the run began.
     """
+    work.machine.note(engine_away=False)
     work.at_rest, work.runs = rests, not rests
-    if rests:
-        work.accounts.rest()
     work.resting = rests
     try:
         yield Pause(_SETTLED, work.watch)
     finally:
         work.resting = False
+    _read_at_the_end(work)
 
 
 def _guarded(work: Work) -> Talk[None]:
@@ -194,6 +196,7 @@ def _answered(
     """After an act: on when it went well, else wait a little and look; give up in the end."""
     if reply.ok:
         follow.refusals = 0
+        _clocked(work, act is not Act.PAUSE)
         return None
     follow.refusals += 1
     verb = act.value if act else "act"
@@ -245,8 +248,7 @@ def _watch(
     work.at_rest, work.runs = act is Act.REST, act is Act.WATCH
     if work.at_rest and work.leaving:
         return Leave()
-    if work.at_rest:
-        work.accounts.rest()
+    _clocked(work, work.runs)
     work.resting = work.at_rest
     if work.accounts.blind and not work.at_rest:
         yield from _estimate(work, follow)
@@ -254,9 +256,22 @@ def _watch(
         yield Pause(follow.next_look(work.watch is not None, work.at_rest), work.watch)
     finally:
         work.resting = False
-    if work.watch is not None and work.watch.ended():
-        work.accounts.read(work.host)  # at once: the engine takes the cgroup away in a moment
+    _read_at_the_end(work)
     return None
+
+
+def _read_at_the_end(work: Work) -> None:
+    """Once the container's process has ended, at once: the engine takes the cgroup away."""
+    if work.watch is not None and work.watch.ended():
+        work.accounts.read(work.host)
+
+
+def _clocked(work: Work, runs: bool) -> None:
+    """From now on the job runs, or rests: where its use is only estimated, that has to be known."""
+    if not work.accounts.blind:
+        return
+    change = work.accounts.going if runs else work.accounts.rest
+    change(time.monotonic())
 
 
 def _estimate(work: Work, follow: Following) -> Talk[None]:
@@ -311,6 +326,9 @@ def turn_of(work: Work, verdict: Verdict, seen: Sighting) -> Turn:
     changes: dict[str, object] = dict(verdict.changes)
     if verdict.event is Event.FAILED:
         return failed(verdict.note)
+    if work.accounts.blind:
+        late = (work.machine.now - seen.finished_at).total_seconds() if seen.finished_at else 0.0
+        work.accounts.rest(time.monotonic() - max(0.0, late))
     if work.watch is not None or work.accounts.cpu_time > work.record.cpu_time:
         work.accounts.read(work.host)
     changes["cpu_time"] = max(work.accounts.cpu_time, work.record.cpu_time)

@@ -37,8 +37,6 @@ _GRACE = 5.0
 _LONGEST_GOODBYE = 20.0
 """Seconds that an engine has for the last orders of a wrapper that is to go; the client kills it
 after 60."""
-_HEARING = 1.2
-"""Seconds that the client has to read the last status; it looks about once a second."""
 _TIDYING = 120.0
 """Seconds that an engine has to tidy up after the finish file; a process that is still there five
 minutes after that has its finished job aborted by the client."""
@@ -284,8 +282,5 @@ class Supervisor:
         work.journal.detail(f"Paused, since the state cannot be saved: {reply.words}")
 
     def _say_goodbye(self) -> None:
-        """See to it that the client hears the last CPU time, without waiting for it for long."""
-        until = time.monotonic() + _HEARING
-        while not self._telling.told_last() and time.monotonic() < until:
-            self._tick(0.02, ())
-        self._telling.told_last(insist=True)
+        """See to it that the client hears the last CPU time; what it has not read yet is older."""
+        self._telling.tell_last()

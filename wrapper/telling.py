@@ -92,11 +92,9 @@ class Telling:
         self._fraction = told
         return True
 
-    def told_last(self, insist: bool = False) -> bool:
-        """Whether the job's last status is where the client will read it.
-
-        ``insist`` puts it in the place of an earlier one that the client has not read yet.
+    def tell_last(self) -> None:
+        """Put the job's last status where the client will read it, in the place of an earlier one
+        that it has not read yet.
         """
-        if insist and not self._last_told:
+        if not self._last_told:
             self._last_told = self._work.session.last(self.status(), insist=True)
-        return self._last_told

@@ -94,9 +94,9 @@ class Work:
     resting: bool = False
     """Whether the container does not run, as it should be: nothing to be read or told."""
     at_rest: bool = False
-    """Whether it was seen at rest when it was looked at last."""
+    """Whether it is at rest, by the last look or by an order since that went well."""
     runs: bool = False
-    """Whether it was seen to run when it was looked at last."""
+    """Whether it runs, by the last look or by an order since that went well."""
     unstarted: bool = False
     """Whether it was seen to be new, and nobody has asked for its start."""
     ended_id: str = ""

@@ -34,9 +34,10 @@ def _in_turns(job: Job, job_seconds: float) -> None:
     rounds = 5
     for _ in range(rounds):
         time.sleep(job_seconds / rounds)
-        job.suspend()
+        job.suspend(in_step=False)
         time.sleep(1.3)
-        job.resume()
+        job.resume(in_step=False)
+    time.sleep(1.2)  # so that it ends some time after it went on
 
 
 class _Last:

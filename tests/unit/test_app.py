@@ -31,6 +31,8 @@ def stand_in(folder: Path, versions: str = VERSION, main: str = STANDS_IN) -> Pa
     """A file made as the real one is, with a few lines in the program's place."""
     files = {"__main__.py": (BUNDLE / "unpack.py").read_text(), "site/__main__.py": main,
              "site/states/schema.py": "", "site/wrapper/cli.py": "",
+             "site/wrapper/opening.py": "", "site/wrapper/supervisor.py": "",
+             "site/transitions.py": "",
              "site/wrapper/job_schema.py": "", "site/wrapper/other.cpython-32-x.so": ""}
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / "archive"

@@ -170,7 +170,10 @@ def test_a_caught_error_is_never_just_passed_over() -> None:
 
 
 def test_a_wrapper_that_waits_has_nothing_costly_in_memory() -> None:
-    program = "import sys; import wrapper.cli; print(*sorted(sys.modules), sep='\\n')"
+    program = (
+        "import sys; import wrapper.cli, wrapper.opening, wrapper.supervisor; "
+        "print(*sorted(sys.modules), sep='\\n')"
+    )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True,
                           timeout=60, check=True)
     assert NOT_RESIDENT & set(done.stdout.split()) == set()

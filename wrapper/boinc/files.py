@@ -17,6 +17,7 @@ from pathlib import Path
 
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+_PIECE = 65536
 REPLACE_LIMIT = 3.0
 """How long a replacement is tried on Windows, in s, while somebody holds the file."""
 
@@ -60,8 +61,11 @@ def read_regular(path: Path, most: int) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     with open(descriptor, "rb") as file:
-        # Room is made for all that is asked for, and the heap would stay that large.
-        return file.read(min(most, os.fstat(descriptor).st_size + 1))
+        # In pieces: room is made for all that is asked for, and the heap would stay that large.
+        content = b""
+        while piece := file.read(min(most - len(content), _PIECE)):
+            content += piece
+        return content
 
 
 def replace_file(path: Path, content: bytes, durable: bool = True) -> None:

@@ -17,7 +17,10 @@ from pathlib import Path
 
 INSIDE = "site/"
 """Where the program lies in the archive."""
-IMPORTED_BY_A_JOB = ("wrapper.cli", "wrapper.job_schema", "states.schema")
+IMPORTED_BY_A_JOB = (
+    "wrapper.cli", "wrapper.opening", "wrapper.supervisor", "wrapper.job_schema", "states.schema",
+    "transitions",
+)
 
 
 def main() -> int:

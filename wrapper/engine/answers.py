@@ -1,5 +1,5 @@
 """What Docker and Podman answer, made into values: pure functions from the JSON of their CLIs to
-dataclasses.
+named tuples.
 
 Knows the two engines' words for the same things (`docker inspect`, `podman inspect`, `info`, `ps`).
 Asks nobody anything; an answer that does not make sense is a ValueError, and it is the asker who

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from wrapper.accounting import Accounts
 from wrapper.engine.usage import Sample, Usage
 
@@ -41,6 +43,46 @@ def test_an_estimate_stretches_dockers_rate_over_the_time_since_the_last() -> No
     assert accounts.cpu_time == 0.0
     accounts.estimate(Sample(cpu=None, rate=1.5, wss=10), now=160.0)
     assert accounts.cpu_time == 90.0
+
+
+def test_dockers_rate_counts_from_when_the_job_runs_until_it_rests() -> None:
+    accounts = Accounts(0.0, 0.0)
+    accounts.going(100.0)
+    accounts.estimate(Sample(cpu=None, rate=2.0, wss=10), now=102.0)
+    accounts.rest(105.0)
+    assert accounts.cpu_time == 10.0
+    accounts.rest(200.0)
+    accounts.going(300.0)
+    accounts.going(301.0)
+    accounts.rest(304.0)
+    assert accounts.cpu_time == 18.0
+
+
+def test_podmans_time_is_stretched_to_the_end_as_fast_as_it_last_went() -> None:
+    accounts = Accounts(1.0, 1.0)
+    accounts.going(0.0)
+    accounts.estimate(Sample(cpu=0.5, rate=0.1, wss=10), now=5.0)
+    accounts.rest(7.0)
+    accounts.going(100.0)
+    accounts.estimate(Sample(cpu=4.5, rate=0.1, wss=10), now=102.0)
+    accounts.rest(104.0)
+    assert accounts.cpu_time == pytest.approx(1.0 + 4.5 + 2.0)
+
+
+def test_a_run_that_somebody_else_began_is_stretched_by_its_average() -> None:
+    accounts = Accounts(0.0, 50.0)
+    accounts.going(0.0)
+    accounts.estimate(Sample(cpu=60.0, rate=0.5, wss=10), now=0.5)
+    accounts.rest(4.5)
+    assert accounts.cpu_time == pytest.approx(62.0)
+
+
+def test_an_end_long_before_it_was_noticed_adds_nothing() -> None:
+    accounts = Accounts(0.0, 0.0)
+    accounts.going(100.0)
+    accounts.estimate(Sample(cpu=None, rate=2.0, wss=10), now=102.0)
+    accounts.rest(90.0)
+    assert accounts.cpu_time == 4.0
 
 
 def test_there_is_nothing_to_read_before_a_container_is_followed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -40,8 +41,19 @@ def test_an_error_comes_back_with_where_it_was() -> None:
 
 
 def test_a_process_that_dies_without_a_word_is_an_error() -> None:
-    with pytest.raises(NoAnswer, match="without a word"):
+    with pytest.raises(NoAnswer, match="said nothing"):
         apart(lambda: os._exit(3))()
+
+
+def test_where_no_process_can_be_had_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(NoAnswer, match=r"no process can be had.*temporarily unavailable"):
+        apart(lambda: "")
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_what_it_imports_does_not_stay() -> None:

@@ -131,7 +131,7 @@ def orders_are_over(container: str, slot: Path) -> bool:
 def _is_switch(arguments: bytes, slot: Path | None = None) -> bool:
     """Whether a process with such arguments is a switch: of that slot, or of any."""
     mark = f"\0{_NAME}\0" if slot is None else f"\0{_NAME}\0{slot}\0"
-    return arguments.startswith(b"/bin/sh\0-c\0") and mark.encode() in arguments
+    return arguments.startswith(b"/bin/sh\0-c\0") and os.fsencode(mark) in arguments
 
 
 def _processes() -> list[int]:

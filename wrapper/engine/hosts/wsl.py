@@ -10,7 +10,6 @@ of engines.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import select
 import socket
@@ -52,6 +51,8 @@ class WslHost:
         self._slot = slot
         self._words = [program, "-d", distro, *(("-u", user) if user else ())]
         self._environment = dict(os.environ if environment is None else environment)
+        import hashlib  # here, since it is large
+
         self._mark = hashlib.sha256(os.fsencode(os.path.realpath(slot))).hexdigest()[:16]
         self._nonce = os.urandom(8).hex()
         self._woken, self._waker = socket.socketpair()
