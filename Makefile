@@ -54,7 +54,7 @@ test-windows: setup  ## what Windows is to do, on a real Python for Windows unde
 demo: setup  ## one job under the real BOINC client; ENGINE=docker or podman chooses
 	ENGINE='$(ENGINE)' $(PYTHON) -m tests.lab.demo
 
-bench: setup  ## measure; REFERENCE= another wrapper's program, SCALE= how many jobs; see tests/benchmarks
+bench: setup  ## measure; REFERENCE= another wrapper's program, SCALE=1 many jobs; see tests/benchmarks
 	PYTHONDONTWRITEBYTECODE= REFERENCE='$(REFERENCE)' SCALE='$(SCALE)' $(PYTHON) -m tests.benchmarks
 
 soak: setup  ## kill it at random for MINUTES=30 on both engines; WRITE=--write puts the figures into the docs

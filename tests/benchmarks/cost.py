@@ -30,8 +30,8 @@ wait = select.poll().poll
 while True:
     wait(200)
 """
-"""A loop that does nothing but wake up five times a second, as a wrapper does while its job rests:
-what that alone costs in Python, on the machine and in the minute in which it is measured.
+"""A loop that does nothing but wake up five times a second, which is more than a wrapper does: what
+that alone costs in Python, on the machine and in the minute in which it is measured.
 """
 
 

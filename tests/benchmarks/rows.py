@@ -77,7 +77,7 @@ ALL = (
 )
 SCALE = Measurement("scale", scale.scale, tuple(
     row for count in scale.COUNTS for row in (
-        Row(f"{count} at once: CPU a minute and job, wrapper", "", "<= 0.031 s"),
+        Row(f"{count} at once: CPU a minute and job, wrapper", "", "<= 0.03 s"),
         Row("... and the engine's processes, more than without a job"),
         Row("... all told <suspend/> -> paused, median / worst", "", "<= 2 s"),
         Row("... PSS a wrapper", "", "<= 12 MiB"),
