@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from wrapper.engine.hosts.base import Unreachable
 from wrapper.engine.hosts.local import LocalHost
 from wrapper.engine.usage import (
     CgroupFiles,
@@ -156,3 +158,29 @@ def test_stats_of_both_engines_are_read() -> None:
     for row in ({}, {"CPUPerc": "--", "MemUsage": "-- / --"}):
         with pytest.raises(ValueError):
             read_stats(row)
+
+
+class Hidden(LocalHost):
+    """A computer whose /proc shows nobody's processes but one's own (`hidepid`, proc(5))."""
+
+    def __init__(self, refuses: bool) -> None:
+        super().__init__()
+        self._refuses = refuses
+
+    def read(self, path: str, most: int = 65536, often: bool = False) -> bytes | None:
+        if path.startswith("/proc/") and not path.startswith("/proc/self/"):
+            if self._refuses:
+                raise Unreachable(f"{path} could not be read: Operation not permitted")
+            return None
+        return super().read(path, most, often)
+
+
+@pytest.mark.parametrize("refuses", [True, False], ids=["hidepid=1", "hidepid=2"])
+def test_where_processes_are_hidden_there_is_no_cgroup_to_read(refuses: bool) -> None:
+    if find(LocalHost(), os.getpid()) is None:
+        pytest.skip("there is none here anyhow")
+    assert find(Hidden(refuses), os.getpid()) is None
+
+
+def test_of_a_remote_daemon_the_number_of_a_process_here_says_nothing() -> None:
+    assert find(LocalHost(), os.getpid(), "c" * 64) is None
