@@ -10,6 +10,8 @@ from wrapper.work import Work
 
 _PERIOD = 0.8
 # Seconds; turns come about twice a second or more often, and every second is wanted.
+_FAR = 4.0
+# The same where a shell in a distro of WSL has to read the job's use: that costs two processes.
 _RARE = 10.0
 _FRACTION = 3.5
 # Seconds between two looks at how far a job is that does not say it, as most do not.
@@ -42,8 +44,8 @@ class Telling:
         changed, self._rested = resting != self._rested, resting
         if now < self.next and not changed:
             return
-        self.next = now + (_RARE if resting else _PERIOD)
         work = self._work
+        self.next = now + (_RARE if resting else _FAR if work.host.distro else _PERIOD)
         if now >= self._next_fraction:
             self._next_fraction = now + (0.0 if self._read_fraction() else _FRACTION)
         if work.watch is not None and (changed or not resting):

@@ -23,7 +23,7 @@ class Scene:
         session = SimpleNamespace(report=self._hear, take_reread=lambda: False)
         self.work = SimpleNamespace(
             slot=slot, init=None, session=session, accounts=self.accounts, watch=object(),
-            host=None, resting=False, wants_network=False,
+            host=SimpleNamespace(distro=None), resting=False, wants_network=False,
             options=SimpleNamespace(sporadic=False),
             record=SimpleNamespace(outcome=None, graphics_port=None),
             machine=SimpleNamespace(state=State.RUNNING),
@@ -50,6 +50,13 @@ def scene(tmp_path: Path) -> Scene:
 def test_a_running_job_is_read_and_told_once_a_second(scene: Scene) -> None:
     scene.until(5)
     assert 5 <= len(scene.told) <= 7
+    assert scene.told == sorted(set(scene.told))
+
+
+def test_a_job_in_a_distro_of_wsl_is_read_and_told_each_few_seconds(scene: Scene) -> None:
+    scene.work.host.distro = "Debian"
+    scene.until(20)
+    assert 4 <= len(scene.told) <= 6
     assert scene.told == sorted(set(scene.told))
 
 

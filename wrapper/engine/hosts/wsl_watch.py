@@ -18,8 +18,8 @@ from wrapper.engine.hosts.wsl_shell import Frame
 if TYPE_CHECKING:
     from wrapper.engine.hosts.wsl import WslHost
 
-_EVERY = 0.3
-"""Seconds between two looks at a process."""
+_EVERY = 0.8
+"""Seconds between two looks at a process; each costs two processes' time."""
 
 
 class StatWatch:
