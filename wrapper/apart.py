@@ -8,9 +8,15 @@ cannot be forked the function runs right here.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable
 
+from wrapper.waiting import waiting_for
+
+_LIMIT = 60.0
+"""Seconds that an answer may take; what is read are a few small files, perhaps of a slow disk."""
 _WELL = b"+"
 _BADLY = b"-"
 
@@ -23,7 +29,7 @@ def apart(function: Callable[[], str]) -> Callable[[], str]:
     """Begin to work out a text in a forked process; the answer gives it, and may be asked once.
 
     The answer raises:
-        NoAnswer: the function raised something, or the process died.
+        NoAnswer: the function raised something, or the process died or took over a minute.
 
     Raises:
         NoAnswer: no process could be had.
@@ -48,13 +54,23 @@ def apart(function: Callable[[], str]) -> Callable[[], str]:
 
 
 def _answered(child: int, reader: int) -> str:
-    with os.fdopen(reader, "rb") as pipe:
-        told = pipe.read()
+    told, wait, until = b"", waiting_for((reader,)), time.monotonic() + _LIMIT
+    while (left := until - time.monotonic()) > 0:
+        if wait(left * 1000):
+            piece = os.read(reader, 65536)
+            if not piece:
+                break
+            told += piece
+    else:
+        if sys.platform != "win32":
+            os.kill(child, signal.SIGKILL)
+    os.close(reader)
     _, status = os.waitpid(child, 0)
     text = told[1:].decode()
     if status or told[:1] != _WELL:
         died = f"the process that reads the job's files died (status {status})"
-        raise NoAnswer(f"{died}; too little memory? {text or 'It said nothing.'}")
+        why = "too little memory, or a disk that does not answer?"
+        raise NoAnswer(f"{died}; {why} {text or 'It said nothing.'}")
     return text
 
 

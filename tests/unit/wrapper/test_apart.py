@@ -45,6 +45,15 @@ def test_a_process_that_dies_without_a_word_is_an_error() -> None:
         apart(lambda: os._exit(3))()
 
 
+def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr("wrapper.apart._LIMIT", 0.2)
+    with pytest.raises(NoAnswer, match="does not answer"):
+        apart(lambda: str(os.read(reader, 1)))()
+    os.close(reader)
+    os.close(writer)
+
+
 def test_where_no_process_can_be_had_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> int:
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -88,30 +88,45 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("step", "state", "rested", "word"), STEPS)
-def test_what_the_engine_calls_done_is_believed_for_a_while(
-    step: object, state: State, rested: bool, word: str
-) -> None:
-    work = at(state, rests=rested)
-    going: Generator[object, Reply, object] = step(work)  # type: ignore[operator]
-    assert verb(next(going)) == word
+Begun = Callable[..., tuple[Work, Generator[object, Reply, object]]]
+
+
+@pytest.fixture(params=STEPS, ids=["pause", "unpause"])
+def begun(request: pytest.FixtureRequest) -> Begun:
+    """Begins a step whose first order is a pause or an unpause."""
+    step, state, rested, word = request.param
+
+    def begin(**recorded: object) -> tuple[Work, Generator[object, Reply, object]]:
+        work = at(state, rests=rested, **recorded)
+        going: Generator[object, Reply, object] = step(work)
+        assert verb(next(going)) == word
+        return work, going
+
+    return begin
+
+
+def test_what_the_engine_calls_done_is_believed_for_a_while(begun: Begun) -> None:
+    work, going = begun()
+    rests = work.machine.state is State.PAUSED
     pause = going.send(Reply(0))
     assert isinstance(pause, Pause)
     assert 1.0 <= pause.seconds <= 5.0
     assert pause.watch is work.watch
-    assert (work.at_rest, work.runs, work.resting) == (not rested, rested, not rested)
+    assert (work.at_rest, work.runs, work.resting) == (rests, not rests, rests)
     assert verb(going.send(Reply(0))) == "inspect"
     assert not work.resting
 
 
-@pytest.mark.parametrize(("step", "state", "rested", "word"), STEPS)
-def test_what_the_engine_refuses_is_looked_at_at_once(
-    step: object, state: State, rested: bool, word: str
-) -> None:
-    work = at(state, rests=rested)
-    going: Generator[object, Reply, object] = step(work)  # type: ignore[operator]
-    assert verb(next(going)) == word
+def test_what_the_engine_refuses_is_looked_at_at_once(begun: Begun) -> None:
+    _, going = begun()
     assert verb(going.send(Reply(1))) == "inspect"
+
+
+def test_an_engine_that_does_what_it_is_asked_is_not_away(begun: Begun) -> None:
+    work, going = begun(engine_away=True)
+    assert work.record.engine_away
+    going.send(Reply(0))
+    assert not work.record.engine_away
 
 
 def test_the_use_is_read_at_once_when_the_job_ends_right_after_it_went_on() -> None:
@@ -125,18 +140,6 @@ def test_the_use_is_read_at_once_when_the_job_ends_right_after_it_went_on() -> N
     process.over = True
     assert verb(going.send(Reply(0))) == "inspect"
     assert use.readings == 1
-
-
-@pytest.mark.parametrize(("step", "state", "rested", "word"), STEPS)
-def test_an_engine_that_does_what_it_is_asked_is_not_away(
-    step: object, state: State, rested: bool, word: str
-) -> None:
-    work = at(state, rests=rested, engine_away=True)
-    going: Generator[object, Reply, object] = step(work)  # type: ignore[operator]
-    assert verb(next(going)) == word
-    assert work.record.engine_away
-    going.send(Reply(0))
-    assert not work.record.engine_away
 
 
 def test_a_container_that_was_started_is_not_at_rest() -> None:
